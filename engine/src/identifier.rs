@@ -1,0 +1,1 @@
+//! Declared identifier types: normalisers, validity, blocked values.

@@ -1,0 +1,1 @@
+//! Messages of the Segment spec: parsing, time correction, what cannot be stored.

@@ -1,0 +1,1 @@
+//! Rows of mapped tables as PostgreSQL prints them.

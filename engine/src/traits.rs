@@ -1,0 +1,1 @@
+//! Typed traits and survivorship.
