@@ -81,8 +81,9 @@ pub struct Update {
 /// gives what [`resolve`] over the whole graph would give, reading only what the change can reach.
 /// (A change of rules can reach everything, so it needs a full pass.)
 ///
-/// `changed` must name every new node and at least one end of every link and cannot-link that was
-/// added, changed or removed. When a node was removed, its links were, so their other ends count.
+/// `changed` must name every new node and at least one end, of those that still exist, of every link
+/// and cannot-link that was added, changed or removed. (Removing a node removes its links, so their
+/// other ends are named.) Naming more is harmless.
 ///
 /// The region starts as the clusters of those nodes, and its boundary is every cluster that a link
 /// ties to it. The pass runs over both. Where it accepts a link between two former clusters, they
