@@ -75,7 +75,7 @@ fn test(operand: &Operand, check: &Check) -> String {
     match operand {
         Operand::Column(column, value_type) => {
             if let Check::Set = check {
-                return format!("({column} IS NOT NULL)");
+                return format!("({})", predicate(column, check));
             }
             if let (ValueType::TextArray, Check::Text(_, text, case)) = (value_type, check) {
                 return when_set(column, &array_contains(column, text, *case));
@@ -92,7 +92,7 @@ fn test(operand: &Operand, check: &Check) -> String {
             let text = format!("({document} OPERATOR(pg_catalog.#>>) {path})");
             match (view, check) {
                 // As text, a JSON null is NULL as well.
-                (_, Check::Set) => format!("({text} IS NOT NULL)"),
+                (_, Check::Set) => format!("({})", predicate(&text, check)),
                 (View::Text, Check::Text(TextOperator::Contains, needle, case)) => {
                     let in_array = json_array_contains(&json, needle, *case);
                     let in_text = when_set(&text, &predicate(&text, check));
@@ -127,7 +127,7 @@ fn of_kind(json: &str, kind: &str, then: &str, otherwise: &str) -> String {
     )
 }
 
-/// A check of a scalar that is not NULL.
+/// A check of a value; NULL where the value is, but for [`Check::Set`].
 fn predicate(value: &str, check: &Check) -> String {
     match check {
         Check::Set => format!("{value} IS NOT NULL"),
