@@ -73,11 +73,13 @@ pub enum Body {
 }
 
 impl Statement {
-    /// What breaks ties of time between statements: something that it carries itself.
+    /// What breaks ties of time between this and other statements.
     pub fn tie(&self) -> String {
-        match &self.message_id {
-            Some(id) => id.clone(),
-            None => format!("{:016x}", self.content_hash),
-        }
+        tie(self.message_id.as_deref(), self.content_hash)
     }
+}
+
+/// What breaks ties of time between statements: something that a message carries itself.
+pub fn tie(message_id: Option<&str>, content_hash: i64) -> String {
+    message_id.map_or_else(|| format!("{content_hash:016x}"), str::to_owned)
 }
