@@ -54,10 +54,11 @@ as_server_user() (
 	if is_root; then exec runuser -u "$CDP_OS_USER" -- "$@"; else exec "$@"; fi
 )
 
-# One build at a time in a checkout. The lock is never passed on to a server: those outlive us.
+# with_lock NAME COMMAND…: one at a time in a checkout. The lock is never passed on to a server: those outlive us.
 with_lock() (
-	mkdir -p "$CDP_LOCAL"
-	exec 9>"$CDP_LOCAL/lock"
+	mkdir -p "$CDP_LOCAL/log"
+	exec 9>"$CDP_LOCAL/log/$1.lock"
+	shift
 	flock -n 9 || {
 		say "waiting for another script in this checkout"
 		flock 9
@@ -279,7 +280,7 @@ make_tree() {
 	tree=$(tree_dir "$1")
 	version=$(dpkg-query -W -f='${Version}' "postgresql-server-dev-$CDP_MAJOR")
 	if server_is_installed; then from=installed; else from=package; fi
-	[ "$(cat "$tree/version" 2>/dev/null)" != "$version $from" ] || return 0
+	[ "$(cat "$tree/version" 2>/dev/null || true)" != "$version $from" ] || return 0
 	say "copying PostgreSQL $CDP_MAJOR ($version) to $tree"
 	stop_servers_of "$1"
 	rm -rf "$tree" "$tree.new"
@@ -302,7 +303,7 @@ setup() {
 	choose_major
 	install_packages
 	locate_run
-	with_lock setup_locked
+	with_lock setup setup_locked
 }
 setup_locked() {
 	install_rust
@@ -332,7 +333,7 @@ source_hash() (
 # build_extension debug|release: builds pg_cdp and installs it into that tree, unless it is there already.
 build_extension() {
 	case $1 in debug | release) ;; *) die "build_extension: debug or release" ;; esac
-	with_lock build_extension_locked "$1"
+	with_lock "build-$1" build_extension_locked "$1"
 }
 build_extension_locked() {
 	local stamp hash features arguments=() started=$SECONDS
@@ -346,7 +347,7 @@ build_extension_locked() {
 	cd "$CDP_ROOT"
 	# scripts of other versions must not stay behind
 	rm -f "$(pg_extension_dir "$1")"/pg_cdp*
-	logged "build-$1" cargo pgrx install --pg-config "$(pg_bin "$1")/pg_config" "${features[@]}" "${arguments[@]}"
+	logged "build-$1" env RUST_BACKTRACE=0 cargo pgrx install --pg-config "$(pg_bin "$1")/pg_config" "${features[@]}" "${arguments[@]}"
 	printf '%s\n' "$hash" >"$stamp"
 	say "built pg_cdp ($1) in $((SECONDS - started)) s"
 }
