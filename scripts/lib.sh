@@ -34,7 +34,7 @@ unset PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGPASSWORD PGPASSFILE PGSERVICE
 	PGSSLMODE PGTZ PGCLIENTENCODING
 
 export PGRX_HOME=$CDP_LOCAL/pgrx
-export PATH=$CDP_LOCAL/tools/bin:$PATH:$HOME/.cargo/bin
+export PATH=$CDP_LOCAL/tools/bin:$PATH:${HOME:-/root}/.cargo/bin
 export USER=${USER:-$(id -un)}
 
 if [ "$(id -u)" = 0 ]; then CDP_OS_USER=postgres; else CDP_OS_USER=$(id -un); fi
@@ -276,7 +276,7 @@ own_folder() {
 }
 
 make_tree() {
-	local tree from version
+	local tree from version other
 	tree=$(tree_dir "$1")
 	version=$(dpkg-query -W -f='${Version}' "postgresql-server-dev-$CDP_MAJOR")
 	if server_is_installed; then from=installed; else from=package; fi
@@ -284,14 +284,24 @@ make_tree() {
 	say "copying PostgreSQL $CDP_MAJOR ($version) to $tree"
 	stop_servers_of "$1"
 	rm -rf "$tree" "$tree.new"
-	mkdir -p "$tree.new/usr/lib/postgresql" "$tree.new/usr/share/postgresql/$CDP_MAJOR" "$tree.new/usr/include"
-	cp -a --no-preserve=ownership "/usr/lib/postgresql/$CDP_MAJOR" "$tree.new/usr/lib/postgresql/"
-	if [ -d "/usr/share/postgresql/$CDP_MAJOR" ]; then
-		cp -a --no-preserve=ownership "/usr/share/postgresql/$CDP_MAJOR" "$tree.new/usr/share/postgresql/"
+	for other in debug release test; do
+		other=$(tree_dir "$other")
+		[ "$(cat "$other/version" 2>/dev/null || true)" != "$version $from" ] || break
+		other=
+	done
+	if [ -n "$other" ]; then
+		cp -a "$other" "$tree.new"
+		rm -f "$tree.new/stamp" "$tree.new/version"
+	else
+		mkdir -p "$tree.new/usr/lib/postgresql" "$tree.new/usr/share/postgresql/$CDP_MAJOR" "$tree.new/usr/include"
+		cp -a --no-preserve=ownership "/usr/lib/postgresql/$CDP_MAJOR" "$tree.new/usr/lib/postgresql/"
+		if [ -d "/usr/share/postgresql/$CDP_MAJOR" ]; then
+			cp -a --no-preserve=ownership "/usr/share/postgresql/$CDP_MAJOR" "$tree.new/usr/share/postgresql/"
+		fi
+		ln -s /usr/include/postgresql "$tree.new/usr/include/postgresql"
+		[ $from = installed ] || unpack_server "$tree.new"
 	fi
-	ln -s /usr/include/postgresql "$tree.new/usr/include/postgresql"
-	[ $from = installed ] || unpack_server "$tree.new"
-	# an installed pg_cdp of the machine is not ours
+	# a pg_cdp of the machine's, or of another build, is not ours
 	rm -f "$tree.new/usr/lib/postgresql/$CDP_MAJOR/lib"/pg_cdp* "$tree.new/usr/share/postgresql/$CDP_MAJOR/extension"/pg_cdp*
 	printf '%s\n' "$version $from" >"$tree.new/version"
 	mv "$tree.new" "$tree"
