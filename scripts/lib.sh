@@ -476,3 +476,8 @@ client() {
 	shift 2
 	"$(server_bin "$name")/$program" -h "$(socket_dir "$name")" -p 5432 -U postgres "$@"
 }
+# new_database SERVER NAME: made anew if it is there
+new_database() {
+	PGOPTIONS='-c client_min_messages=warning' client dropdb "$1" --force --if-exists "$2"
+	client createdb "$1" -T template0 "$2"
+}
