@@ -36,6 +36,13 @@ pub struct Position {
     part: Option<(String, String, i64)>,
 }
 
+impl Position {
+    /// Whether a window is being read in parts.
+    pub fn is_within_window(&self) -> bool {
+        self.part.is_some()
+    }
+}
+
 /// What [`next`] read.
 #[derive(Debug)]
 pub struct Window {
