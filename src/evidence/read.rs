@@ -196,6 +196,7 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
             received_at: arrival.received_at,
             time: parsed.time,
             linked_at: linked_at(parsed.time, arrival.received_at, source.max_backdate),
+            said_at: parsed.time,
             message_id: parsed.message_id,
             content_hash: parsed.content_hash,
             identifiers,

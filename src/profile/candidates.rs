@@ -19,7 +19,7 @@ pub fn fold<'a>(rules: &Rules, statements: impl Iterator<Item = &'a Statement>) 
         let state = states.entry((statement.set_id, statement.source_id)).or_default();
         let tie = statement.tie();
         for (name, value) in &statement.trait_values {
-            add(rules, state, name, value, statement.time, &tie);
+            add(rules, state, name, value, statement.said_at, &tie);
         }
     }
     states
@@ -104,10 +104,10 @@ pub fn forget(pairs: &[(i64, i32)]) {
     );
 }
 
-/// Folds all stored messages anew under the rules in force, and writes the differences. Records are
-/// the caller's: `records` are their states. The sets concerned.
-pub fn rebuild(rules: &Rules, records: States) -> Result<Vec<i64>> {
-    let mut states = records;
+/// Folds all that is stored anew under the rules in force, and writes the differences. The sets
+/// concerned.
+pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
+    let mut states = States::new();
     sql::stream(include_str!("../../sql/said_traits.sql"), args![], |row| {
         let said: String = row.want(6);
         let traits = cdp_engine::message::trait_values(&said)

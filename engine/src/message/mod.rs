@@ -249,7 +249,7 @@ pub fn parse<'a>(
         context: raw(&tree, context)?,
         rest: fields.rest(),
         found,
-        trait_values: person_traits.map_or_else(Vec::new, |id| trait_values(&tree, id)),
+        trait_values: person_traits.map_or_else(Vec::new, |id| members(&tree, id)),
         content_hash: canonical::content_hash(&tree, |key| {
             matches!(
                 envelope::field_of(key),
@@ -276,8 +276,13 @@ fn raw<'a>(tree: &Tree<'a>, id: Option<NodeId>) -> Result<Option<&'a RawValue>, 
         .map_err(|error| Rejection::new(Reason::NotJson, error.to_string()))
 }
 
+/// What the text of a traits object says, as [`Message::trait_values`] of the message it came with.
+pub fn trait_values(text: &str) -> Result<Vec<(String, Value)>, Rejection> {
+    Ok(members(&Tree::scan(text)?, Tree::ROOT))
+}
+
 /// The members of an object, of a key given twice the last.
-fn trait_values(tree: &Tree<'_>, object: NodeId) -> Vec<(String, Value)> {
+fn members(tree: &Tree<'_>, object: NodeId) -> Vec<(String, Value)> {
     if tree.shape(object) != Shape::Object {
         return Vec::new();
     }
