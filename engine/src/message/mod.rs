@@ -5,6 +5,7 @@ mod envelope;
 mod identifiers;
 pub(crate) mod json;
 mod number;
+mod scan;
 pub(crate) mod time;
 
 use std::fmt;
@@ -16,7 +17,7 @@ use crate::identifier::IdentifierTypes;
 use envelope::{Envelope, Field};
 use json::{NodeId, Shape, Tree};
 
-pub use json::{MAX_BYTES, MAX_DEPTH};
+pub use scan::{MAX_BYTES, MAX_DEPTH};
 pub use time::{EARLIEST_TIME, TIME_LIMIT, is_plausible_time};
 
 /// The most bytes of a `messageId` and of an event's name: both are indexed.
