@@ -41,14 +41,22 @@ pub fn run_batch(limit: i32) -> Result<Report> {
 /// As [`run_batch`].
 pub fn set_aside_next(reason: &str, detail: &str) -> Result<Report> {
     batch(1, |_, _, arrivals| {
-        let dead: Vec<_> =
-            arrivals.iter().map(|a| read::DeadLetter::of(a, reason, detail)).collect();
+        let dead: Vec<_> = arrivals
+            .iter()
+            .map(|a| read::DeadLetter::of(a, reason, detail))
+            .collect();
         read::bury(&dead);
-        Ok(Report { rejected: dead.len() as i64, ..Report::default() })
+        Ok(Report {
+            rejected: dead.len() as i64,
+            ..Report::default()
+        })
     })
 }
 
-fn batch(limit: i32, apply: impl FnOnce(&Rules, &[segment::Segment], &[Arrival]) -> Result<Report>) -> Result<Report> {
+fn batch(
+    limit: i32,
+    apply: impl FnOnce(&Rules, &[segment::Segment], &[Arrival]) -> Result<Report>,
+) -> Result<Report> {
     transaction::require_read_committed("processing")?;
     role::as_owner(|| {
         install::require_ready()?;
@@ -66,7 +74,11 @@ fn batch(limit: i32, apply: impl FnOnce(&Rules, &[segment::Segment], &[Arrival])
         let segments = segment::load()?;
         let report = apply(&rules, &segments, &window.arrivals)?;
         let read = window.arrivals.len() as i64;
-        let oldest = window.arrivals.iter().map(|arrival| arrival.received_at).min();
+        let oldest = window
+            .arrivals
+            .iter()
+            .map(|arrival| arrival.received_at)
+            .min();
         inbox::advance(
             &window.after,
             Counts {
@@ -78,13 +90,21 @@ fn batch(limit: i32, apply: impl FnOnce(&Rules, &[segment::Segment], &[Arrival])
                 lag: oldest.map(|oldest| time::now() - oldest),
             },
         );
-        Ok(Report { read, more: window.more, ..report })
+        Ok(Report {
+            read,
+            more: window.more,
+            ..report
+        })
     })
 }
 
 /// Applies arrivals; where that fails for their sake, halves them until the one at fault stands
 /// alone and goes to the dead letters. A subtransaction a half, never one a message.
-fn apply_or_bisect(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> Result<Report> {
+fn apply_or_bisect(
+    rules: &Rules,
+    segments: &[segment::Segment],
+    arrivals: &[Arrival],
+) -> Result<Report> {
     pgrx::check_for_interrupts!();
     if arrivals.is_empty() {
         return Ok(Report::default());
@@ -96,7 +116,10 @@ fn apply_or_bisect(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arr
     };
     if let [arrival] = arrivals {
         read::bury(&[read::DeadLetter::of(arrival, "failed", error.to_string())]);
-        return Ok(Report { rejected: 1, ..Report::default() });
+        return Ok(Report {
+            rejected: 1,
+            ..Report::default()
+        });
     }
     let (first, second) = arrivals.split_at(arrivals.len() / 2);
     let first = apply_or_bisect(rules, segments, first)?;
@@ -149,10 +172,18 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     profile::rows::refresh(rules, &touched)?;
 
     // Segments: of the profiles that changed, and of those that only did something.
-    let active = if segments.is_empty() { Vec::new() } else { profile::rows::of_sets(&active_sets) };
+    let active = if segments.is_empty() {
+        Vec::new()
+    } else {
+        profile::rows::of_sets(&active_sets)
+    };
     segment::refresh_changed(
         segments,
-        &segment::Changes { profiles: &touched, active: &active, events: &new_events },
+        &segment::Changes {
+            profiles: &touched,
+            active: &active,
+            events: &new_events,
+        },
     );
     Ok(Report {
         read: 0,
@@ -181,4 +212,12 @@ fn event_names<'a>(statements: impl Iterator<Item = &'a Statement>) -> Vec<Strin
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// Runs one batch in this session: for tests, and for servers without workers. The number of
+/// messages read.
+#[pgrx::pg_extern(volatile, parallel_unsafe)]
+fn process(batch_size: pgrx::default!(Option<i32>, "NULL")) -> i64 {
+    use crate::pg::error::OrRaise;
+    run_batch(batch_size.unwrap_or_else(|| crate::pg::guc::BATCH_SIZE.get())).or_raise().read
 }

@@ -37,9 +37,13 @@ struct Capture {
 #[derive(Debug)]
 enum Change {
     Put(Box<Row>),
-    Delete { key: String },
+    Delete {
+        key: String,
+    },
     /// All rows of the source, or of one partition of its table.
-    Truncate { whole: bool },
+    Truncate {
+        whole: bool,
+    },
 }
 
 /// A row as it was captured.
@@ -107,9 +111,13 @@ pub fn read(
         what,
     };
     if capture.operation == Operation::Truncate {
-        return Ok(vec![change(Change::Truncate { whole: mapping.is_whole(&capture.relation) })]);
+        return Ok(vec![change(Change::Truncate {
+            whole: mapping.is_whole(&capture.relation),
+        })]);
     }
-    let row = mapping.interpret(&capture).map_err(|detail| ("bad_record".to_owned(), detail))?;
+    let row = mapping
+        .interpret(&capture)
+        .map_err(|detail| ("bad_record".to_owned(), detail))?;
     let mut changes = Vec::new();
     if let Some(key) = mapping.former_key(&capture)
         && key != row.key
@@ -128,14 +136,28 @@ pub fn read(
         identifiers.push((index, row.key.clone()));
     }
     for (type_name, raw) in &row.identifiers {
-        let found = rules.types.index_of(type_name).ok_or("unknown_type").and_then(|index| {
-            let value = rules.types.normalise(index, raw).map_err(|invalid| invalid.reason)?;
-            Ok((index, value))
-        });
+        let found = rules
+            .types
+            .index_of(type_name)
+            .ok_or("unknown_type")
+            .and_then(|index| {
+                let value = rules
+                    .types
+                    .normalise(index, raw)
+                    .map_err(|invalid| invalid.reason)?;
+                Ok((index, value))
+            });
         match found {
             Ok(identifier) => identifiers.push(identifier),
             Err(reason) => {
-                issues.add(source.id, "identifier", type_name, reason, raw, arrival.received_at);
+                issues.add(
+                    source.id,
+                    "identifier",
+                    type_name,
+                    reason,
+                    raw,
+                    arrival.received_at,
+                );
             }
         }
     }
@@ -145,7 +167,10 @@ pub fn read(
         return Err(fault("no_identifier", "the row shows no identifier"));
     }
     if mapping.is_events() && row.time.is_none() {
-        return Err(fault("bad_timestamp", "the event's time is NULL or not a time"));
+        return Err(fault(
+            "bad_timestamp",
+            "the event's time is NULL or not a time",
+        ));
     }
     check_traits(rules, source.id, &row.traits, arrival.received_at, issues);
     changes.push(change(Change::Put(Box::new(Row {
@@ -153,7 +178,11 @@ pub fn read(
         json: row.row.to_string(),
         identifiers,
         trait_values: row.traits,
-        time: if mapping.is_events() { row.time } else { row.created_at },
+        time: if mapping.is_events() {
+            row.time
+        } else {
+            row.created_at
+        },
         said_at: row.time,
         event: mapping
             .is_events()
@@ -186,11 +215,16 @@ struct Ledger {
 impl Ledger {
     fn set(&mut self, at: &Capture, key: String, row: Option<Box<Row>>) {
         let key = (at.source_id, key);
-        if self.known.get(&key).is_some_and(|known| known.version >= at.version) {
+        if self
+            .known
+            .get(&key)
+            .is_some_and(|known| known.version >= at.version)
+        {
             self.duplicates += 1;
             return;
         }
-        self.versions.push(at, &key.1, row.as_ref().map(|row| row.json.clone()));
+        self.versions
+            .push(at, &key.1, row.as_ref().map(|row| row.json.clone()));
         self.latest.insert(key, (at.clone(), row));
     }
 
@@ -240,16 +274,29 @@ pub fn apply(mut changes: Vec<RowChange>) -> Applied {
             }
         }
     }
-    let Ledger { mut known, latest, versions, duplicates } = ledger;
-    let mut applied =
-        Applied { accepted: versions.store(), duplicates, ..Applied::default() };
+    let Ledger {
+        mut known,
+        latest,
+        versions,
+        duplicates,
+    } = ledger;
+    let mut applied = Applied {
+        accepted: versions.store(),
+        duplicates,
+        ..Applied::default()
+    };
     let before: Vec<Option<Known>> = latest.keys().map(|key| known.remove(key)).collect();
     applied.recount = withdraw(latest.keys().zip(&before));
     let mut gone = Vec::new();
     for ((key, (at, row)), before) in latest.into_iter().zip(before) {
         let replaces = before.as_ref().is_some_and(|known| known.set_id.is_some());
         let captured_at = before.map_or(at.received_at, |known| known.captured_at);
-        let place = Place { key: key.1, at, captured_at, replaces };
+        let place = Place {
+            key: key.1,
+            at,
+            captured_at,
+            replaces,
+        };
         match row {
             Some(row) => {
                 applied.statements.push(state(&place, *row));
@@ -304,15 +351,27 @@ impl Applied {
 
     /// Statements of rows that none stood in the place of.
     pub fn added(&self) -> impl Iterator<Item = &Statement> {
-        self.statements.iter().zip(&self.places).filter(|(_, place)| !place.replaces).map(|(s, _)| s)
+        self.statements
+            .iter()
+            .zip(&self.places)
+            .filter(|(_, place)| !place.replaces)
+            .map(|(s, _)| s)
     }
 
     /// The sets whose evidence must be counted anew: those that lost some, and those of rows that
     /// replace others.
     pub fn sets_to_recount(&self) -> Vec<i64> {
-        let replacing = self.statements.iter().zip(&self.places).filter(|(_, place)| place.replaces);
-        let mut sets: Vec<i64> =
-            self.recount.iter().copied().chain(replacing.map(|(s, _)| s.set_id)).collect();
+        let replacing = self
+            .statements
+            .iter()
+            .zip(&self.places)
+            .filter(|(_, place)| place.replaces);
+        let mut sets: Vec<i64> = self
+            .recount
+            .iter()
+            .copied()
+            .chain(replacing.map(|(s, _)| s.set_id))
+            .collect();
         sets.sort_unstable();
         sets.dedup();
         sets
@@ -365,7 +424,15 @@ fn withdraw<'a>(former: impl Iterator<Item = (&'a Key, &'a Option<Known>)>) -> V
     let mut said = Vec::new();
     let mut withdrawn = Vec::new();
     for ((source_id, _), known) in former {
-        let Some(Known { set_id: Some(set_id), time, event_id, .. }) = known else { continue };
+        let Some(Known {
+            set_id: Some(set_id),
+            time,
+            event_id,
+            ..
+        }) = known
+        else {
+            continue;
+        };
         withdrawn.push(*set_id);
         match (time, event_id) {
             (Some(time), Some(event_id)) => {
@@ -402,7 +469,9 @@ fn remember(places: &[Place], statements: &[Statement], event_ids: &[i64]) {
         let statement = statements.get(n);
         columns.0.push(statement.map(|s| s.set_id));
         columns.1.push(statement.map(|s| time::to_pg(s.time)));
-        columns.2.push(event_ids.get(n).copied().filter(|&id| id != 0));
+        columns
+            .2
+            .push(event_ids.get(n).copied().filter(|&id| id != 0));
         columns.3.push(statement.map(|s| time::to_pg(s.said_at)));
         columns.4.push(statement.map(said));
     }
@@ -421,8 +490,14 @@ fn remember(places: &[Place], statements: &[Statement], event_ids: &[i64]) {
             places.iter().map(|p| p.at.source_id).collect::<Vec<_>>(),
             places.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(),
             places.iter().map(|p| p.at.version).collect::<Vec<_>>(),
-            places.iter().map(|p| p.at.part.as_str()).collect::<Vec<_>>(),
-            places.iter().map(|p| time::to_pg(p.captured_at)).collect::<Vec<_>>(),
+            places
+                .iter()
+                .map(|p| p.at.part.as_str())
+                .collect::<Vec<_>>(),
+            places
+                .iter()
+                .map(|p| time::to_pg(p.captured_at))
+                .collect::<Vec<_>>(),
             columns.0,
             columns.1,
             columns.2,
@@ -457,11 +532,20 @@ impl Versions {
                   u (a, b, c, d, e, f) \
              ON CONFLICT (source_id, key, version) DO UPDATE SET \"row\" = EXCLUDED.\"row\"",
             args![
-                self.captures.iter().map(|c| c.source_id).collect::<Vec<_>>(),
+                self.captures
+                    .iter()
+                    .map(|c| c.source_id)
+                    .collect::<Vec<_>>(),
                 self.keys,
                 self.captures.iter().map(|c| c.version).collect::<Vec<_>>(),
-                self.captures.iter().map(|c| c.part.as_str()).collect::<Vec<_>>(),
-                self.captures.iter().map(|c| time::to_pg(c.received_at)).collect::<Vec<_>>(),
+                self.captures
+                    .iter()
+                    .map(|c| c.part.as_str())
+                    .collect::<Vec<_>>(),
+                self.captures
+                    .iter()
+                    .map(|c| time::to_pg(c.received_at))
+                    .collect::<Vec<_>>(),
                 self.rows
             ],
         );

@@ -1,3 +1,5 @@
 //! Ingest: how messages come in, and how the pipeline reads them. Writers only append.
 
 pub mod inbox;
+
+pgrx::extension_sql_file!("../../sql/functions/ingest.sql", name = "ingest");

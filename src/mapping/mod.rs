@@ -1,9 +1,11 @@
 //! Mapped tables (stub until merged).
-use cdp_engine::record::CapturedRow;
 use crate::pg::Result;
+use cdp_engine::record::CapturedRow;
 /// A mapping as the pipeline needs it.
-pub struct LoadedMapping { /// Source.
- pub source_id: i32 }
+pub struct LoadedMapping {
+    /// Source.
+    pub source_id: i32,
+}
 /// What a row says.
 pub struct Interpreted {
     /// Key.
@@ -25,13 +27,23 @@ pub struct Interpreted {
 }
 impl LoadedMapping {
     /// Events or records.
-    pub fn is_events(&self) -> bool { false }
+    pub fn is_events(&self) -> bool {
+        false
+    }
     /// Whole table.
-    pub fn is_whole(&self, _relation: &str) -> bool { true }
+    pub fn is_whole(&self, _relation: &str) -> bool {
+        true
+    }
     /// Former key.
-    pub fn former_key(&self, _row: &CapturedRow) -> Option<String> { None }
+    pub fn former_key(&self, _row: &CapturedRow) -> Option<String> {
+        None
+    }
     /// Interprets.
-    pub fn interpret(&self, _row: &CapturedRow) -> std::result::Result<Interpreted, String> { Err(String::new()) }
+    pub fn interpret(&self, _row: &CapturedRow) -> std::result::Result<Interpreted, String> {
+        Err(String::new())
+    }
 }
 /// Loads.
-pub fn load() -> Result<Vec<LoadedMapping>> { Ok(Vec::new()) }
+pub fn load() -> Result<Vec<LoadedMapping>> {
+    Ok(Vec::new())
+}

@@ -16,7 +16,9 @@ pub type States = BTreeMap<(i64, i32), Candidates>;
 pub fn fold<'a>(rules: &Rules, statements: impl Iterator<Item = &'a Statement>) -> States {
     let mut states = States::new();
     for statement in statements.filter(|s| !s.trait_values.is_empty()) {
-        let state = states.entry((statement.set_id, statement.source_id)).or_default();
+        let state = states
+            .entry((statement.set_id, statement.source_id))
+            .or_default();
         let tie = statement.tie();
         for (name, value) in &statement.trait_values {
             add(rules, state, name, value, statement.said_at, &tie);
@@ -51,7 +53,12 @@ pub fn merge(rules: &Rules, mut states: States) -> Result<Vec<i64>> {
             states.keys().map(|key| key.0).collect::<Vec<_>>(),
             states.keys().map(|key| key.1).collect::<Vec<_>>()
         ],
-        |row| ((row.want::<i64>(1), row.want::<i32>(2)), row.want::<String>(3)),
+        |row| {
+            (
+                (row.want::<i64>(1), row.want::<i32>(2)),
+                row.want::<String>(3),
+            )
+        },
     );
     for (key, text) in stored {
         let mut known = parse(&text)?;
@@ -124,7 +131,12 @@ pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
     let stored = sql::rows(
         "SELECT set_id, source_id, candidates::text FROM cdp.set_traits",
         args![],
-        |row| ((row.want::<i64>(1), row.want::<i32>(2)), row.want::<String>(3)),
+        |row| {
+            (
+                (row.want::<i64>(1), row.want::<i32>(2)),
+                row.want::<String>(3),
+            )
+        },
     );
     let mut sets = Vec::new();
     let mut gone = Vec::new();
