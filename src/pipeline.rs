@@ -219,5 +219,7 @@ fn event_names<'a>(statements: impl Iterator<Item = &'a Statement>) -> Vec<Strin
 #[pgrx::pg_extern(volatile, parallel_unsafe)]
 fn process(batch_size: pgrx::default!(Option<i32>, "NULL")) -> i64 {
     use crate::pg::error::OrRaise;
-    run_batch(batch_size.unwrap_or_else(|| crate::pg::guc::BATCH_SIZE.get())).or_raise().read
+    run_batch(batch_size.unwrap_or_else(|| crate::pg::guc::BATCH_SIZE.get()))
+        .or_raise()
+        .read
 }
