@@ -15,9 +15,13 @@ use crate::rules;
 #[pg_extern(stable, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
 fn resolve(r#type: &str, value: &str) -> Option<i64> {
-    node(r#type, value)
-        .or_raise()
-        .and_then(|node| profile_of(node.id))
+    let (type_id, value) = normal_form(r#type, value).or_raise()?;
+    sql::look_up(
+        "SELECT c.profile_id FROM cdp.identifiers i JOIN cdp.clusters c ON c.node_id = i.node_id \
+         WHERE i.value = $1 AND i.type_id = $2",
+        args![value, type_id],
+        |row| row.want(1),
+    )
 }
 
 /// An identifier that is known.
@@ -31,7 +35,20 @@ pub struct Known {
 /// # Errors
 /// 42704 if there is no such identifier type.
 pub fn node(type_name: &str, raw: &str) -> Result<Option<Known>> {
-    let declared = sql::read_first(
+    let Some((type_id, value)) = normal_form(type_name, raw)? else {
+        return Ok(None);
+    };
+    Ok(sql::look_up(
+        "SELECT i.node_id FROM cdp.identifiers i WHERE i.value = $1 AND i.type_id = $2",
+        args![value, type_id],
+        |row| Known { id: row.want(1) },
+    ))
+}
+
+/// The type's id, and the value in the normal form of the type. A value that cannot be normalised was
+/// never accepted as an identifier: none.
+fn normal_form(type_name: &str, raw: &str) -> Result<Option<(i32, String)>> {
+    let declared = sql::look_up(
         "SELECT t.type_id, t.normaliser, t.default_region FROM cdp.identifier_types t WHERE t.name = $1",
         args![type_name],
         |row| {
@@ -53,22 +70,14 @@ pub fn node(type_name: &str, raw: &str) -> Result<Option<Known>> {
                 .hint(format!("Declared: {}.", known.join(", "))),
         );
     };
-    // A value that cannot be normalised was never accepted as an identifier.
-    let Ok(value) =
-        cdp_engine::identifier::normalise(&rules::normaliser(&normaliser, region)?, raw)
-    else {
-        return Ok(None);
-    };
-    Ok(sql::read_first(
-        "SELECT i.node_id FROM cdp.identifiers i WHERE i.value = $1 AND i.type_id = $2",
-        args![value.as_str(), type_id],
-        |row| Known { id: row.want(1) },
-    ))
+    let normaliser = rules::normaliser(&normaliser, region)?;
+    let value = cdp_engine::identifier::normalise(&normaliser, raw).ok();
+    Ok(value.map(|value| (type_id, value)))
 }
 
 /// The profile that a node belongs to now.
 pub fn profile_of(node_id: i64) -> Option<i64> {
-    sql::read_first(
+    sql::look_up(
         "SELECT c.profile_id FROM cdp.clusters c WHERE c.node_id = $1",
         args![node_id],
         |row| row.want::<i64>(1),
