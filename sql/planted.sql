@@ -1,0 +1,34 @@
+-- The first object of schema cdp that belongs to neither $1 (the owner role), nor the extension's
+-- installer, nor the caller. Columns: what it is, its owner.
+WITH trusted AS (
+    SELECT extowner AS role FROM pg_catalog.pg_extension WHERE extname = 'pg_cdp'
+    UNION SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $1
+    UNION SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user
+    UNION SELECT 10::oid
+), objects AS (
+    SELECT 1 AS rank, 'schema cdp' AS what, nspowner AS owner
+      FROM pg_catalog.pg_namespace WHERE nspname = 'cdp'
+    UNION ALL
+    SELECT 2, 'relation ' || c.oid::regclass::text, c.relowner
+      FROM pg_catalog.pg_class c WHERE c.relnamespace = 'cdp'::regnamespace
+    UNION ALL
+    SELECT 3, 'function ' || p.oid::regprocedure::text, p.proowner
+      FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'cdp'::regnamespace
+    UNION ALL
+    SELECT 4, 'type ' || t.oid::regtype::text, t.typowner
+      FROM pg_catalog.pg_type t WHERE t.typnamespace = 'cdp'::regnamespace
+    UNION ALL
+    SELECT 5, 'operator ' || o.oid::regoperator::text, o.oprowner
+      FROM pg_catalog.pg_operator o WHERE o.oprnamespace = 'cdp'::regnamespace
+    UNION ALL
+    SELECT 6, 'collation ' || c.collname, c.collowner
+      FROM pg_catalog.pg_collation c WHERE c.collnamespace = 'cdp'::regnamespace
+    UNION ALL
+    SELECT 7, 'conversion ' || c.conname, c.conowner
+      FROM pg_catalog.pg_conversion c WHERE c.connamespace = 'cdp'::regnamespace
+)
+SELECT o.what, pg_catalog.pg_get_userbyid(o.owner)::text
+  FROM objects o
+ WHERE NOT EXISTS (SELECT 1 FROM trusted t WHERE t.role = o.owner)
+ ORDER BY o.rank, o.what
+ LIMIT 1

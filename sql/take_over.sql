@@ -1,0 +1,21 @@
+-- After a restore, a clone or a move: everything in the inbox counts as just arrived, the ledger
+-- begins anew from this moment, and no sequence is behind what the tables hold.
+UPDATE cdp.inbox SET xact = pg_catalog.pg_current_xact_id();
+
+SELECT pg_catalog.setval('cdp.inbox_id_seq', greatest(
+           (SELECT last_value FROM cdp.inbox_id_seq),
+           (SELECT coalesce(max(id), 0) FROM cdp.inbox),
+           (SELECT coalesce(max(version), 0) FROM cdp.records), 1));
+SELECT pg_catalog.setval('cdp.node_id_seq', greatest(
+           (SELECT last_value FROM cdp.node_id_seq),
+           (SELECT coalesce(max(node_id), 0) FROM cdp.identifiers), 1));
+SELECT pg_catalog.setval('cdp.set_id_seq', greatest(
+           (SELECT last_value FROM cdp.set_id_seq),
+           (SELECT coalesce(max(set_id), 0) FROM cdp.identifier_sets), 1));
+SELECT pg_catalog.setval('cdp.event_id_seq', greatest(
+           (SELECT last_value FROM cdp.event_id_seq),
+           (SELECT coalesce(max(event_id), 0) FROM cdp.events),
+           (SELECT coalesce(max(event_id), 0) FROM cdp.messages), 1));
+
+INSERT INTO cdp.batches (finished_at, consumed)
+VALUES (pg_catalog.clock_timestamp(), pg_catalog.pg_current_snapshot());

@@ -1,0 +1,83 @@
+//! What `cdp.init()` checks and puts right before any table is made: nothing planted, the roles,
+//! the owners.
+
+use crate::args;
+use crate::pg::{Error, Result, role, sql};
+
+/// Two sessions that run `cdp.init()` wait for each other.
+pub fn one_at_a_time() {
+    sql::run(
+        "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('pg_cdp init'))",
+        args![],
+    );
+}
+
+/// Fails if schema `cdp`, or anything in it, belongs to someone other than the owner role, the
+/// extension's installer or the caller: it could have been planted to be run by us.
+pub fn refuse_planted_objects() -> Result<()> {
+    let found = sql::first(
+        include_str!("../../sql/planted.sql"),
+        args![role::OWNER],
+        |row| (row.want::<String>(1), row.want::<String>(2)),
+    );
+    let Some((object, owner)) = found else {
+        return Ok(());
+    };
+    Err(
+        Error::state(format!("{object} belongs to {owner}, not to pg_cdp"))
+            .detail("Objects of others in schema cdp could be run with the rights of pg_cdp.")
+            .hint(
+                "Look at it, then drop it or move it to another schema, and run cdp.init() again.",
+            ),
+    )
+}
+
+/// Makes the roles that are missing. Refuses an owner role that can log in or is a superuser.
+pub fn ensure_roles() -> Result<()> {
+    for name in [role::OWNER, role::INGEST, role::READER] {
+        let attributes = sql::first(
+            "SELECT rolsuper, rolcanlogin, rolcreaterole, rolbypassrls \
+             FROM pg_catalog.pg_roles WHERE rolname = $1",
+            args![name],
+            |row| (1..=4).any(|n| row.want::<bool>(n)),
+        );
+        match attributes {
+            None => {
+                sql::run(&format!("CREATE ROLE {name} NOLOGIN"), args![]);
+            }
+            Some(true) if name == role::OWNER => {
+                return Err(
+                    Error::state(format!("role {name} is not an ordinary NOLOGIN role")).hint(
+                        format!("ALTER ROLE {name} NOLOGIN NOSUPERUSER NOCREATEROLE NOBYPASSRLS;"),
+                    ),
+                );
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Gives the schema and everything in it that is not the extension's to the owner role.
+pub fn adopt() -> Result<()> {
+    sql::run(
+        &format!("ALTER SCHEMA cdp OWNER TO {}", role::OWNER),
+        args![],
+    );
+    let statements = sql::rows(
+        include_str!("../../sql/adopt.sql"),
+        args![role::OWNER],
+        |row| row.want::<String>(1),
+    );
+    for statement in statements {
+        sql::run(&statement, args![]);
+    }
+    sql::run(
+        &format!(
+            "GRANT EXECUTE ON ALL ROUTINES IN SCHEMA cdp TO {}",
+            role::OWNER
+        ),
+        args![],
+    );
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! The only unsafe code: what the areas need of PostgreSQL beyond pgrx's safe face. Each block says
+//! why it is sound. Nothing here knows what a profile or a segment is.
+
+pub mod error;
+pub mod guc;
+pub mod role;
+pub mod sql;
+pub mod time;
+pub mod transaction;
+
+pub use error::{Error, Result};
+pub use sql::{Args, Row};

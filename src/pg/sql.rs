@@ -1,0 +1,91 @@
+//! SQL through SPI. Every call is a connection of its own, so what it allocated is freed when it
+//! returns; every call sees what the transaction wrote before.
+
+use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
+use pgrx::spi::{SpiHeapTupleData, SpiTupleTable};
+
+/// Arguments of a statement.
+pub type Args<'a> = [DatumWithOid<'a>];
+
+/// One row of a result.
+pub struct Row<'a>(SpiHeapTupleData<'a>);
+
+impl Row<'_> {
+    /// The value of column `n`, from 1. NULL is `None`.
+    pub fn get<T: FromDatum + IntoDatum>(&self, n: usize) -> Option<T> {
+        match self.0.get::<T>(n) {
+            Ok(value) => value,
+            Err(error) => panic!("column {n}: {error}"),
+        }
+    }
+
+    /// The value of column `n`, from 1, which is never NULL.
+    pub fn want<T: FromDatum + IntoDatum>(&self, n: usize) -> T {
+        self.get(n).unwrap_or_else(|| panic!("column {n} is NULL"))
+    }
+}
+
+/// Builds [`Args`] from values.
+#[macro_export]
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { &[$(pgrx::datum::DatumWithOid::from($value)),*] };
+}
+
+/// Runs a statement that writes; the number of rows it processed.
+pub fn run(sql: &str, args: &Args) -> usize {
+    with(sql, args, None, |table| table.len())
+}
+
+/// Runs a statement; each row through `read`.
+pub fn rows<T>(sql: &str, args: &Args, mut read: impl FnMut(Row) -> T) -> Vec<T> {
+    with(sql, args, None, |table| {
+        let mut out = Vec::with_capacity(table.len());
+        for tuple in table {
+            out.push(read(Row(tuple)));
+        }
+        out
+    })
+}
+
+/// Runs a statement; its first row through `read`.
+pub fn first<T>(sql: &str, args: &Args, mut read: impl FnMut(Row) -> T) -> Option<T> {
+    with(sql, args, Some(1), |mut table| {
+        table.next().map(|tuple| read(Row(tuple)))
+    })
+}
+
+/// Runs a statement; the first column of its first row.
+pub fn one<T: FromDatum + IntoDatum>(sql: &str, args: &Args) -> Option<T> {
+    first(sql, args, |row| row.get::<T>(1)).flatten()
+}
+
+/// Like [`first`], without a transaction id, so that it also works on a standby. It sees what
+/// earlier statements of the transaction wrote only if they took a transaction id.
+pub fn read_first<T>(sql: &str, args: &Args, mut read: impl FnMut(Row) -> T) -> Option<T> {
+    Spi::connect(|client| match client.select(sql, Some(1), args) {
+        Ok(mut table) => table.next().map(|tuple| read(Row(tuple))),
+        Err(error) => panic!("{error}"),
+    })
+}
+
+/// Like [`rows`], without a transaction id, so that it also works on a standby.
+pub fn read_rows<T>(sql: &str, args: &Args, mut read: impl FnMut(Row) -> T) -> Vec<T> {
+    Spi::connect(|client| match client.select(sql, None, args) {
+        Ok(table) => table.map(|tuple| read(Row(tuple))).collect(),
+        Err(error) => panic!("{error}"),
+    })
+}
+
+fn with<T>(
+    sql: &str,
+    args: &Args,
+    limit: Option<i64>,
+    use_table: impl FnOnce(SpiTupleTable) -> T,
+) -> T {
+    Spi::connect_mut(|client| match client.update(sql, limit, args) {
+        Ok(table) => use_table(table),
+        // PostgreSQL's own errors are raised, not returned: what comes here is a misuse of SPI.
+        Err(error) => panic!("{error}"),
+    })
+}

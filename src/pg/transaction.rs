@@ -1,0 +1,105 @@
+//! Subtransactions, whole transactions of a worker, and what a transaction may be asked.
+
+use std::panic::AssertUnwindSafe;
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::prelude::*;
+
+use super::{Error, Result};
+
+/// Runs `body` in a subtransaction: its error leaves the rest of the transaction as it was.
+pub fn in_subtransaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    // SAFETY: as PL/pgSQL's exception block does it: the memory context and resource owner of the
+    // caller are put back by us after either end, and the subtransaction is always ended.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        let result = catch(body);
+        if result.is_ok() {
+            pg_sys::ReleaseCurrentSubTransaction();
+        } else {
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+        result
+    }
+}
+
+/// Runs `body` as one transaction of a background worker, committed when it returns Ok.
+pub fn in_transaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    // SAFETY: only called from a worker's main loop, outside any transaction; every path ends the
+    // transaction that it starts.
+    unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        pg_sys::StartTransactionCommand();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        let result = catch(body);
+        if result.is_ok() {
+            if pg_sys::ActiveSnapshotSet() {
+                pg_sys::PopActiveSnapshot();
+            }
+            if let Err(error) = catch(|| {
+                pg_sys::CommitTransactionCommand();
+                Ok(())
+            }) {
+                pg_sys::AbortCurrentTransaction();
+                return Err(error);
+            }
+        } else {
+            pg_sys::AbortCurrentTransaction();
+        }
+        result
+    }
+}
+
+/// Runs `body`, and gives what it raises as an error. The caller must end the (sub)transaction.
+fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let caught = |caught: CaughtError| Err(Error::from_caught(&caught));
+    PgTryBuilder::new(AssertUnwindSafe(body))
+        .catch_others(caught)
+        .catch_rust_panic(caught)
+        .execute()
+}
+
+/// Fails unless the transaction takes a new snapshot with each statement. A snapshot taken before
+/// the wait for a lock sees rows that another session has already drained.
+pub fn require_read_committed(what: &str) -> Result<()> {
+    // SAFETY: reads a global of this backend.
+    let level = unsafe { pg_sys::XactIsoLevel } as u32;
+    if level > pg_sys::XACT_READ_COMMITTED {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_STATE,
+            format!("{what} needs isolation level READ COMMITTED"),
+        )
+        .hint("Run it outside the transaction, or BEGIN ISOLATION LEVEL READ COMMITTED."));
+    }
+    Ok(())
+}
+
+/// Whether this server is a standby.
+pub fn on_standby() -> bool {
+    // SAFETY: reads shared memory by PostgreSQL's own function.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// The identifier that initdb gave this server's cluster.
+pub fn system_identifier() -> i64 {
+    // SAFETY: reads the control file's copy in shared memory.
+    unsafe { pg_sys::GetSystemIdentifier() as i64 }
+}
+
+/// The object id of this database.
+pub fn database_oid() -> i64 {
+    // SAFETY: reads a global of this backend, set when it connected.
+    i64::from(unsafe { pg_sys::MyDatabaseId }.to_u32())
+}
+
+/// Makes what this transaction wrote so far visible to its next statement.
+pub fn command_counter_increment() {
+    // SAFETY: called inside a transaction, between statements.
+    unsafe { pg_sys::CommandCounterIncrement() }
+}

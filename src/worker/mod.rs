@@ -1,0 +1,4 @@
+//! Background workers: the launcher, one pipeline worker a database, and how they are woken.
+
+/// Tells the launcher, at commit, that this database may have become ready for a worker.
+pub fn announce_installation() {}
