@@ -7,6 +7,7 @@
 
 pub mod evidence;
 pub mod install;
+pub mod mapping;
 pub mod pg;
 pub mod pipeline;
 pub mod worker;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{EventName, Kind, Mapping, Values};
 use crate::message::{MAX_NAME_BYTES, Reason, Rejection};
-use crate::record::{CapturedRow, parse_time, to_json};
+use crate::record::{CapturedRow, Operation, parse_time, to_json};
 
 /// What a row of a mapped table says.
 #[derive(Clone, Debug, PartialEq)]
@@ -241,20 +241,27 @@ pub fn interpret(
     row.interpret()
 }
 
-/// Reads a captured row; see [`interpret`].
+/// Reads a captured row; see [`interpret`]. Of a deleted row only the key: one that was found by
+/// polling has no other columns.
 ///
 /// # Errors
 /// As [`interpret`].
 pub fn interpret_row(mapping: &Mapping, row: &CapturedRow) -> Result<Interpreted, Rejection> {
-    row_of(mapping, row).interpret()
-}
-
-/// The key of a captured row. All that a deletion tells: found by polling, it has no other columns.
-///
-/// # Errors
-/// A key column is missing or NULL.
-pub fn key_of(mapping: &Mapping, row: &CapturedRow) -> Result<String, Rejection> {
-    row_of(mapping, row).key()
+    let read = row_of(mapping, row);
+    if row.operation != Operation::Delete {
+        return read.interpret();
+    }
+    Ok(Interpreted {
+        key: read.key()?,
+        identifiers: Vec::new(),
+        traits: Vec::new(),
+        created_at: None,
+        time: None,
+        event: None,
+        properties: Value::Object(Map::new()),
+        row: Value::Object(read.object(|_| true)),
+        missing: Vec::new(),
+    })
 }
 
 /// The key that an updated row had before, where it was another: what was known of the row under
