@@ -7,6 +7,7 @@
 pub mod keys;
 pub mod partitions;
 pub mod read;
+pub mod reread;
 pub mod rows;
 pub mod sets;
 pub mod store;
@@ -27,6 +28,8 @@ pub struct Statement {
     pub time: i64,
     /// The time that its links date from.
     pub linked_at: i64,
+    /// When its trait values were said: the time of a message, the last change of a record.
+    pub said_at: i64,
     /// The sender's id of it; of a mapped row, its key.
     pub message_id: Option<String>,
     /// Hash of what it says.
@@ -73,11 +76,13 @@ pub enum Body {
 }
 
 impl Statement {
-    /// What breaks ties of time between statements: something that it carries itself.
+    /// What breaks ties of time between this and other statements.
     pub fn tie(&self) -> String {
-        match &self.message_id {
-            Some(id) => id.clone(),
-            None => format!("{:016x}", self.content_hash),
-        }
+        tie(self.message_id.as_deref(), self.content_hash)
     }
+}
+
+/// What breaks ties of time between statements: something that a message carries itself.
+pub fn tie(message_id: Option<&str>, content_hash: i64) -> String {
+    message_id.map_or_else(|| format!("{content_hash:016x}"), str::to_owned)
 }

@@ -16,6 +16,7 @@ struct Columns {
     kind: Vec<&'static str>,
     received_at: Vec<TimestampWithTimeZone>,
     message_id: Vec<Option<String>>,
+    content_hash: Vec<i64>,
     context: Vec<Option<String>>,
     rest: Vec<Option<String>>,
     /// Properties of an event, traits of a message.
@@ -32,12 +33,17 @@ impl Columns {
         self.kind.push(kind);
         self.received_at.push(time::to_pg(statement.received_at));
         self.message_id.push(statement.message_id.clone());
+        self.content_hash.push(statement.content_hash);
     }
 }
 
 /// Stores events and messages; the event id of each statement, 0 for records.
 pub fn store(statements: &mut [Statement]) -> Vec<i64> {
-    let first = if statements.is_empty() { 0 } else { sets::reserve_event_ids(statements.len()) };
+    let first = if statements.is_empty() {
+        0
+    } else {
+        sets::reserve_event_ids(statements.len())
+    };
     let mut ids = vec![0; statements.len()];
     let mut events = Columns::default();
     let mut messages = Columns::default();
@@ -45,7 +51,13 @@ pub fn store(statements: &mut [Statement]) -> Vec<i64> {
         let id = first + n as i64;
         // The JSON is not needed after this: it moves into the arguments.
         match std::mem::replace(&mut statement.body, Body::Record) {
-            Body::Event { kind, name, properties, context, rest } => {
+            Body::Event {
+                kind,
+                name,
+                properties,
+                context,
+                rest,
+            } => {
                 events.push(statement, id, kind);
                 events.name.push(name);
                 events.content.push(properties);
@@ -53,7 +65,12 @@ pub fn store(statements: &mut [Statement]) -> Vec<i64> {
                 events.rest.push(rest);
                 ids[n] = id;
             }
-            Body::Message { kind, traits, context, rest } => {
+            Body::Message {
+                kind,
+                traits,
+                context,
+                rest,
+            } => {
                 messages.push(statement, id, kind);
                 messages.content.push(traits);
                 messages.context.push(context);
@@ -66,11 +83,11 @@ pub fn store(statements: &mut [Statement]) -> Vec<i64> {
     if !events.set_id.is_empty() {
         sql::run(
             "INSERT INTO cdp.events (set_id, \"time\", event_id, source_id, type, received_at, \
-                 message_id, properties, context, rest, name) \
-             SELECT u.a, u.b, u.c, u.d, u.e, u.f, u.g, u.h::jsonb, u.i::jsonb, u.j::jsonb, u.k \
+                 message_id, content_hash, properties, context, rest, name) \
+             SELECT u.a, u.b, u.c, u.d, u.e, u.f, u.g, u.h, u.i::jsonb, u.j::jsonb, u.k::jsonb, u.l \
              FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::integer[], $5::text[], \
-                  $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[]) \
-                  u (a, b, c, d, e, f, g, h, i, j, k)",
+                  $6::timestamptz[], $7::text[], $8::bigint[], $9::text[], $10::text[], $11::text[], \
+                  $12::text[]) u (a, b, c, d, e, f, g, h, i, j, k, l)",
             args![
                 events.set_id,
                 events.time,
@@ -79,6 +96,7 @@ pub fn store(statements: &mut [Statement]) -> Vec<i64> {
                 events.kind,
                 events.received_at,
                 events.message_id,
+                events.content_hash,
                 events.content,
                 events.context,
                 events.rest,
@@ -89,11 +107,11 @@ pub fn store(statements: &mut [Statement]) -> Vec<i64> {
     if !messages.set_id.is_empty() {
         sql::run(
             "INSERT INTO cdp.messages (set_id, \"time\", event_id, source_id, type, received_at, \
-                 message_id, traits, context, rest) \
-             SELECT u.a, u.b, u.c, u.d, u.e, u.f, u.g, u.h::jsonb, u.i::jsonb, u.j::jsonb \
+                 message_id, content_hash, traits, context, rest) \
+             SELECT u.a, u.b, u.c, u.d, u.e, u.f, u.g, u.h, u.i::jsonb, u.j::jsonb, u.k::jsonb \
              FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::integer[], $5::text[], \
-                  $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::text[]) \
-                  u (a, b, c, d, e, f, g, h, i, j)",
+                  $6::timestamptz[], $7::text[], $8::bigint[], $9::text[], $10::text[], $11::text[]) \
+                  u (a, b, c, d, e, f, g, h, i, j, k)",
             args![
                 messages.set_id,
                 messages.time,
@@ -102,6 +120,7 @@ pub fn store(statements: &mut [Statement]) -> Vec<i64> {
                 messages.kind,
                 messages.received_at,
                 messages.message_id,
+                messages.content_hash,
                 messages.content,
                 messages.context,
                 messages.rest
