@@ -11,7 +11,7 @@ use super::read::{Issues, check_traits, linked_at};
 use super::{Body, Statement};
 use crate::args;
 use crate::ingest::inbox::Arrival;
-use crate::mapping::LoadedMapping;
+use crate::mapping::{LoadedMapping, is_every_part};
 use crate::pg::{sql, time};
 use crate::profile::candidates;
 use crate::rules::{Rules, Source};
@@ -102,9 +102,8 @@ pub fn read(
     issues: &mut Issues,
 ) -> Result<Vec<RowChange>, (String, String)> {
     let fault = |reason: &str, detail: &str| (reason.to_owned(), detail.to_owned());
-    let mapping =
-        mapping.ok_or_else(|| fault("not_mapped", "the source maps no table any more"))?;
-    let capture = parse_capture(text).map_err(|r| (r.reason.as_str().to_owned(), r.detail))?;
+    let rejected = |r: cdp_engine::message::Rejection| (r.reason.as_str().to_owned(), r.detail);
+    let capture = parse_capture(text).map_err(rejected)?;
     let change = |what| RowChange {
         at: Capture {
             source_id: source.id,
@@ -116,12 +115,12 @@ pub fn read(
     };
     if capture.operation == Operation::Truncate {
         return Ok(vec![change(Change::Truncate {
-            whole: mapping.is_whole(&capture.relation),
+            whole: is_every_part(&capture.relation),
         })]);
     }
-    let row = mapping
-        .interpret(&capture)
-        .map_err(|detail| ("bad_record".to_owned(), detail))?;
+    let mapping =
+        mapping.ok_or_else(|| fault("not_mapped", "the source maps no table any more"))?;
+    let row = mapping.interpret(&capture).map_err(rejected)?;
     let mut changes = Vec::new();
     if let Some(key) = mapping.former_key(&capture)
         && key != row.key
