@@ -6,7 +6,9 @@
 //! [`pg`] alone.
 
 pub mod evidence;
+pub mod ingest;
 pub mod install;
+pub mod jobs;
 pub mod pg;
 pub mod pipeline;
 pub mod worker;
@@ -18,6 +20,7 @@ pgrx::pg_module_magic!(name, version);
 /// Called when the library is loaded.
 pub extern "C-unwind" fn _PG_init() {
     pg::guc::register();
+    worker::register();
 }
 
 pgrx::extension_sql!(
