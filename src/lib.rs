@@ -6,11 +6,17 @@
 //! [`pg`] alone.
 
 pub mod evidence;
+pub mod identity;
 pub mod ingest;
 pub mod install;
 pub mod jobs;
+pub mod mapping;
 pub mod pg;
 pub mod pipeline;
+pub mod profile;
+pub mod rebuild;
+pub mod rules;
+pub mod segment;
 pub mod worker;
 
 pgrx::pg_module_magic!(name, version);

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use cdp_engine::message::{self, Kind};
+use cdp_engine::identifier::Invalid;
+use cdp_engine::message::{self, Found, Kind};
 use cdp_engine::traits::coerce;
 
 use super::rows::RowChange;
@@ -64,7 +65,15 @@ pub struct Issues(BTreeMap<(i32, &'static str, String, String), (i64, String, i6
 
 impl Issues {
     /// Counts one.
-    pub fn add(&mut self, source: i32, kind: &'static str, name: &str, reason: &str, sample: &str, at: i64) {
+    pub fn add(
+        &mut self,
+        source: i32,
+        kind: &'static str,
+        name: &str,
+        reason: &str,
+        sample: &str,
+        at: i64,
+    ) {
         let sample: String = sample.chars().take(200).collect();
         let entry = self
             .0
@@ -101,9 +110,15 @@ impl Issues {
 /// Reads arrivals under the rules.
 pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
     let mut reading = Reading::default();
-    let fallback = guc::DEFAULT_SOURCE.get().and_then(|name| name.into_string().ok());
+    let fallback = guc::DEFAULT_SOURCE
+        .get()
+        .and_then(|name| name.into_string().ok());
     let fallback = fallback.as_deref().unwrap_or("default");
-    let mappings = if arrivals.iter().any(|a| a.is_row) { mapping::load()? } else { Vec::new() };
+    let mappings = if arrivals.iter().any(|a| a.is_row) {
+        mapping::load()?
+    } else {
+        Vec::new()
+    };
     for arrival in arrivals {
         pgrx::check_for_interrupts!();
         let name = arrival.source.as_deref().unwrap_or(fallback);
@@ -116,7 +131,9 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
             continue;
         };
         let Some(text) = arrival.text.as_deref() else {
-            reading.dead.push(DeadLetter::of(arrival, "not_json", "the message is NULL"));
+            reading
+                .dead
+                .push(DeadLetter::of(arrival, "not_json", "the message is NULL"));
             continue;
         };
         if arrival.is_row {
@@ -140,16 +157,7 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
                 continue;
             }
         };
-        let mut identifiers = Vec::with_capacity(parsed.found.len());
-        let mut faults = Vec::new();
-        for found in &parsed.found {
-            match rules.types.normalise(found.type_index, &found.value) {
-                Ok(value) => identifiers.push((found.type_index, value)),
-                Err(invalid) => faults.push((found, invalid)),
-            }
-        }
-        identifiers.sort_unstable();
-        identifiers.dedup();
+        let (identifiers, faults) = normalise(rules, &parsed.found);
         for (found, invalid) in &faults {
             reading.issues.add(
                 source.id,
@@ -168,11 +176,20 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
                 })
                 .collect::<Vec<_>>()
                 .join("; ");
-            reading.dead.push(DeadLetter::of(arrival, "no_identifier", detail));
+            reading
+                .dead
+                .push(DeadLetter::of(arrival, "no_identifier", detail));
             continue;
         }
-        check_traits(rules, source.id, &parsed.trait_values, arrival.received_at, &mut reading.issues);
-        let owned = |json: Option<&serde_json::value::RawValue>| json.map(|raw| raw.get().to_owned());
+        check_traits(
+            rules,
+            source.id,
+            &parsed.trait_values,
+            arrival.received_at,
+            &mut reading.issues,
+        );
+        let owned =
+            |json: Option<&serde_json::value::RawValue>| json.map(|raw| raw.get().to_owned());
         let rest = (parsed.rest != "{}").then_some(parsed.rest);
         let kind = parsed.kind.as_str();
         let body = match parsed.kind {
@@ -196,6 +213,7 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
             received_at: arrival.received_at,
             time: parsed.time,
             linked_at: linked_at(parsed.time, arrival.received_at, source.max_backdate),
+            said_at: parsed.time,
             message_id: parsed.message_id,
             content_hash: parsed.content_hash,
             identifiers,
@@ -205,6 +223,24 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
         });
     }
     Ok(reading)
+}
+
+/// The identifiers that are valid, in their normal form and order, each once; and the others.
+pub fn normalise<'a>(
+    rules: &Rules,
+    found: &'a [Found],
+) -> (Vec<(usize, String)>, Vec<(&'a Found, Invalid)>) {
+    let mut identifiers = Vec::with_capacity(found.len());
+    let mut faults = Vec::new();
+    for found in found {
+        match rules.types.normalise(found.type_index, &found.value) {
+            Ok(value) => identifiers.push((found.type_index, value)),
+            Err(invalid) => faults.push((found, invalid)),
+        }
+    }
+    identifiers.sort_unstable();
+    identifiers.dedup();
+    (identifiers, faults)
 }
 
 /// The time that links date from: a source's `max_backdate` bounds how far before its receipt.
@@ -231,7 +267,14 @@ pub fn check_traits(
         if let Some(declared) = rules.declared(name)
             && let Err(misfit) = coerce(value, declared.spec.ty)
         {
-            issues.add(source_id, "trait", name, &misfit.reason, &value.to_string(), at);
+            issues.add(
+                source_id,
+                "trait",
+                name,
+                &misfit.reason,
+                &value.to_string(),
+                at,
+            );
         }
     }
 }
@@ -246,7 +289,9 @@ pub fn bury(dead: &[DeadLetter]) {
         "INSERT INTO cdp.dead_letter (received_at, source, inbox_id, reason, detail, message) \
          SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])",
         args![
-            dead.iter().map(|d| time::to_pg(d.received_at)).collect::<Vec<_>>(),
+            dead.iter()
+                .map(|d| time::to_pg(d.received_at))
+                .collect::<Vec<_>>(),
             column(|d| d.source.clone()),
             dead.iter().map(|d| d.inbox_id).collect::<Vec<_>>(),
             column(|d| Some(d.reason.clone())),

@@ -4,11 +4,9 @@ use pgrx::prelude::*;
 
 use super::run::{self, Outcome};
 use super::store::{self, Job};
-use crate::args;
 use crate::pg::error::OrRaise;
 use crate::pg::{Error, Result, role, sql, transaction};
-use crate::worker;
-use crate::worker::functions::require_ready;
+use crate::{args, install, worker};
 
 pgrx::extension_sql_file!(
     "../../sql/functions/jobs.sql",
@@ -107,12 +105,16 @@ fn run_now(name: &str) -> Result<i64> {
 #[search_path(pg_catalog, pg_temp)]
 fn claim_due_job() -> Option<i64> {
     let caller = role::current();
-    transaction::require_read_committed("cdp.run_due_jobs()").or_raise();
-    role::as_owner(|| {
-        require_ready()?;
-        run::claim(caller)
-    })
-    .or_raise()
+    let what = "cdp.run_due_jobs()";
+    transaction::require_primary(what)
+        .and_then(|()| transaction::require_read_committed(what))
+        .and_then(|()| {
+            role::as_owner(|| {
+                install::require_ready()?;
+                run::claim(caller)
+            })
+        })
+        .or_raise()
 }
 
 /// For `cdp.run_due_jobs()`: runs what this session has claimed; `succeeded`, `failed` or
@@ -130,7 +132,7 @@ fn run_claimed_job(run: i64) -> &'static str {
 
 fn in_tables<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     role::as_owner(|| {
-        crate::install::require_tables()?;
+        install::require_tables()?;
         body()
     })
 }

@@ -12,6 +12,7 @@ pub mod role;
 pub mod seal;
 pub mod shmem;
 pub mod size;
+pub mod snapshot;
 pub mod sql;
 pub mod time;
 pub mod transaction;

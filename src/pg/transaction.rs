@@ -116,6 +116,18 @@ pub fn on_standby() -> bool {
     unsafe { pg_sys::RecoveryInProgress() }
 }
 
+/// Fails on a standby, which only reads.
+pub fn require_primary(what: &str) -> Result<()> {
+    if on_standby() {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+            format!("{what} cannot run on a standby"),
+        )
+        .hint("Run it on the primary."));
+    }
+    Ok(())
+}
+
 /// The identifier that initdb gave this server's cluster.
 pub fn system_identifier() -> i64 {
     // SAFETY: reads the control file's copy in shared memory.

@@ -61,33 +61,12 @@ fn run_begun_batch(attempt: i64) -> i64 {
 }
 
 fn as_ready<T>(what: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    transaction::require_primary(what)?;
     transaction::require_read_committed(what)?;
     role::as_owner(|| {
-        require_ready()?;
+        install::require_ready()?;
         body()
     })
-}
-
-/// Fails unless this database may be worked on, here and now.
-pub fn require_ready() -> Result<()> {
-    if transaction::on_standby() {
-        return Err(Error::new(
-            PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
-            "a standby only reads",
-        )
-        .hint("Run it on the primary."));
-    }
-    install::require_tables()?;
-    match install::state() {
-        install::State::Paused => {
-            Err(Error::state("pg_cdp is paused in this database").hint("Run SELECT cdp.resume();"))
-        }
-        install::State::Elsewhere => Err(Error::state(
-            "this database is a restored or copied one, and not started here",
-        )
-        .hint("Run SELECT cdp.start();")),
-        _ => Ok(()),
-    }
 }
 
 fn checked(batch_size: Option<i32>) -> Result<i32> {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::pg::{Result, process, role, sql, transaction};
-use crate::{args, evidence, jobs};
+use crate::pg::{Result, process, role, size, sql, transaction};
+use crate::{args, evidence, ingest, jobs};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -11,7 +11,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// A step: what it does, how often, and how.
 type Step = (&'static str, Duration, fn() -> Result<()>);
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
+    ("give back the space of consumed messages", MINUTE, truncate_inbox),
     ("mark the jobs that crashed", MINUTE, jobs::mark_crashed),
     ("make the partitions of events", HOUR, evidence::partitions::ensure),
     ("trim the ledger", HOUR, trim_ledger),
@@ -40,6 +41,13 @@ impl Maintenance {
             pgrx::check_for_interrupts!();
         }
     }
+}
+
+fn truncate_inbox() -> Result<()> {
+    if size::of_partitions(c"cdp", c"inbox") != Some(0) {
+        ingest::truncate::truncate_consumed()?;
+    }
+    Ok(())
 }
 
 /// Keeps a day of the ledger, and its newest row whatever its age.

@@ -116,6 +116,8 @@ struct Worker {
     failures: u32,
     blocked_until: Option<Instant>,
     set_aside: u32,
+    /// Whether the last batch found nothing.
+    empty: bool,
     runners: jobs::runner::Runners,
     maintenance: Maintenance,
 }
@@ -137,7 +139,12 @@ impl Worker {
             match self.blocked_until.map(|until| until.saturating_duration_since(Instant::now())) {
                 Some(left) if !left.is_zero() => pause = pause.min(left),
                 _ => match self.step() {
-                    Ok(read) => again = read > 0,
+                    // A window of the inbox may end with an empty batch, and the next one not.
+                    Ok(0) => again = !std::mem::replace(&mut self.empty, true),
+                    Ok(_) => {
+                        again = true;
+                        self.empty = false;
+                    }
                     Err(error) => pause = self.failed("run a batch", &error),
                 },
             }
