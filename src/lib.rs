@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod identity;
 pub mod ingest;
 pub mod install;
+pub mod jobs;
 pub mod mapping;
 pub mod pg;
 pub mod pipeline;
@@ -25,6 +26,7 @@ pgrx::pg_module_magic!(name, version);
 /// Called when the library is loaded.
 pub extern "C-unwind" fn _PG_init() {
     pg::guc::register();
+    worker::register();
 }
 
 pgrx::extension_sql!(
