@@ -1,1 +1,0 @@
-//! Declared identifier types: normalisers, validity, blocked values.

@@ -1,1 +1,0 @@
-//! Messages of the Segment spec: parsing, time correction, what cannot be stored.

@@ -1,1 +1,0 @@
-//! Rows of mapped tables as PostgreSQL prints them.
