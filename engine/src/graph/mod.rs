@@ -1,1 +1,88 @@
-//! The identity graph.
+//! The identity graph: which identifiers belong to one person.
+//!
+//! Identifiers are nodes, evidence that two of them belong together are links, and a cluster of
+//! nodes is a profile. Clusters are a pure function of links and rules, computed by one greedy
+//! pass: links are taken from the strongest to the weakest, and each joins two clusters unless the
+//! result would break a rule; then it is refused, and the rule is its recorded reason. (This is
+//! Kruskal's algorithm for a minimum spanning forest, with rules that veto a join.)
+//!
+//! - [`resolve`] runs the pass over a whole graph in near-linear time;
+//! - [`update`] runs it over the part of a stored graph that a change can reach, and gives the same
+//!   result as a full pass;
+//! - [`star`] derives the links of one identifier set;
+//! - [`chain`] explains why two identifiers are in one cluster.
+
+mod chain;
+mod clusters;
+mod conflicts;
+mod decision;
+mod order;
+mod resolve;
+mod star;
+mod update;
+
+pub use chain::chain;
+pub use decision::{Decision, Refusal};
+pub use resolve::{Resolution, resolve};
+pub use star::{SetNode, Star, star};
+pub use update::{Decided, Moved, Store, StoredLink, StoredNode, Update, update};
+
+/// What holds for all identifiers of one type. The types of a graph are a slice of these, and a
+/// `type_idx` is a position in that slice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeRule {
+    /// Smaller is stronger. Of types with one priority, the one with the smaller index is stronger.
+    pub priority: i32,
+    /// How many identifiers of this type a profile may hold, those that assertions join counting as
+    /// one; `None` for any number. With 0, only assertions join an identifier of this type.
+    pub max_per_profile: Option<u32>,
+    /// Whether a link whose weaker type is this one may join two clusters that both hold a value of
+    /// one same stronger type.
+    pub bridges: bool,
+}
+
+/// An identifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Identifies the node for good; the smallest one of a cluster's strongest type names the
+    /// profile.
+    pub id: i64,
+    /// Position of the type in the slice of rules.
+    pub type_idx: u16,
+    /// The normalised value. No two nodes of a graph share type and value.
+    pub value: Box<str>,
+}
+
+/// Why two identifiers are believed to belong to one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Evidence {
+    /// Somebody said so: stronger than anything else, and free of all limits but cannot-links.
+    Asserted,
+    /// Seen together in a message or a record: as strong as the weaker of the two types.
+    Observed,
+    /// Found by a matcher: as strong as the matcher, and then as the weight.
+    Matched {
+        /// The matcher's priority, on the same scale as that of the types. At one priority,
+        /// observed links come before matched ones.
+        priority: i32,
+        /// Larger is stronger.
+        weight: i32,
+    },
+}
+
+/// A piece of evidence between two nodes, which are positions in a slice of nodes.
+///
+/// Two nodes may have several links, of different evidence; each is decided by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// One end.
+    pub a: u32,
+    /// The other end. The order of the ends means nothing.
+    pub b: u32,
+    /// What the link rests on.
+    pub evidence: Evidence,
+    /// Confirmed links come before those of equal strength that were seen only once.
+    pub confirmed: bool,
+    /// Microseconds since the epoch, UTC. Among equals the earlier link comes first.
+    pub first_seen: i64,
+}

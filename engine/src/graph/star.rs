@@ -1,0 +1,124 @@
+//! From an identifier set to links.
+
+use super::TypeRule;
+use super::order::Ranks;
+
+/// An identifier as one member of an identifier set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetNode<'a> {
+    /// The node.
+    pub node_id: i64,
+    /// Position of its type in the slice of rules.
+    pub type_idx: u16,
+    /// Its normalised value.
+    pub value: &'a str,
+    /// Its value identifies nobody (`null`, `test@…`).
+    pub blocked: bool,
+    /// It belongs to many people (a kiosk, a family phone): it joins nothing.
+    pub shared: bool,
+}
+
+/// What an identifier set says: its centre is linked with every leaf.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Star {
+    /// The node that the set's events belong to; `None` when all its identifiers are blocked.
+    pub centre: Option<i64>,
+    /// The other nodes, the strongest first.
+    pub leaves: Vec<i64>,
+}
+
+/// Gives a set, less its blocked and shared identifiers, as a star round its strongest identifier:
+/// of the strongest type present, the smallest value as bytes. Where only shared identifiers are
+/// left, the strongest of them is a centre without leaves, which still holds its own events.
+///
+/// Not a clique: when the link of two strong identifiers is refused, the weak ones must stay with
+/// the centre, and not pull it into the other's profile. O(n log n).
+pub fn star(set: &[SetNode], rules: &[TypeRule]) -> Star {
+    let ranks = Ranks::new(rules);
+    let mut usable: Vec<&SetNode> = set.iter().filter(|n| !n.blocked).collect();
+    // Shared ones last, so that the first is the centre in either case.
+    usable.sort_by_key(|n| (n.shared, ranks.rank_of(n.type_idx), n.value));
+    let own = usable.iter().filter(|n| !n.shared).map(|n| n.node_id);
+    Star {
+        centre: usable.first().map(|n| n.node_id),
+        leaves: own.skip(1).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Types 0 and 1 where 1 is the stronger.
+    fn star_of(set: &[SetNode]) -> (Option<i64>, Vec<i64>) {
+        let rules = [2, 1].map(|priority| TypeRule {
+            priority,
+            max_per_profile: None,
+            bridges: false,
+        });
+        let Star { centre, leaves } = star(set, &rules);
+        (centre, leaves)
+    }
+
+    fn node(node_id: i64, type_idx: u16, value: &str) -> SetNode<'_> {
+        SetNode {
+            node_id,
+            type_idx,
+            value,
+            blocked: false,
+            shared: false,
+        }
+    }
+
+    fn blocked(node: SetNode) -> SetNode {
+        SetNode {
+            blocked: true,
+            ..node
+        }
+    }
+
+    fn shared(node: SetNode) -> SetNode {
+        SetNode {
+            shared: true,
+            ..node
+        }
+    }
+
+    #[test]
+    fn the_strongest_type_and_then_the_smallest_value_is_the_centre() {
+        let set = [
+            node(1, 0, "a"),
+            node(2, 1, "b"),
+            node(3, 1, "B"),
+            node(4, 0, ""),
+        ];
+        assert_eq!(star_of(&set), (Some(3), vec![2, 4, 1]));
+    }
+
+    #[test]
+    fn blocked_and_shared_identifiers_join_nothing() {
+        let set = [
+            node(1, 0, "a"),
+            blocked(node(2, 1, "null")),
+            shared(node(3, 1, "kiosk")),
+            node(4, 0, "b"),
+        ];
+        assert_eq!(star_of(&set), (Some(1), vec![4]));
+    }
+
+    #[test]
+    fn a_shared_identifier_keeps_its_own_events() {
+        let set = [
+            shared(node(1, 0, "a")),
+            shared(node(2, 1, "b")),
+            blocked(node(3, 1, "a")),
+        ];
+        assert_eq!(star_of(&set), (Some(2), vec![]));
+    }
+
+    #[test]
+    fn what_is_blocked_is_nobody() {
+        assert_eq!(star_of(&[blocked(node(1, 0, "0"))]), (None, vec![]));
+        assert_eq!(star_of(&[]), (None, vec![]));
+    }
+}
