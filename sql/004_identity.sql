@@ -40,6 +40,16 @@ CREATE TABLE cdp.inert_identifiers (
 );
 COMMENT ON TABLE cdp.inert_identifiers IS 'identifiers that join nothing: blocked values, and shared ones with their degree';
 
+-- Which sets show which link: the star of each set, low < high.
+CREATE TABLE cdp.set_links (
+    set_id  bigint NOT NULL,
+    low     bigint NOT NULL,
+    high    bigint NOT NULL,
+    PRIMARY KEY (set_id, low, high)
+);
+CREATE INDEX set_links_pair ON cdp.set_links (low, high, set_id);
+COMMENT ON TABLE cdp.set_links IS 'the links that each identifier set shows: a star round its strongest identifier';
+
 -- One row a link, low < high. decision: 0 accepted, else the rule that refused it.
 CREATE TABLE cdp.links (
     low         bigint      NOT NULL,

@@ -8,3 +8,8 @@ pub mod record;
 pub mod schedule;
 pub mod segment;
 pub mod traits;
+
+/// A 128-bit hash (xxh3), for naming contents: not for security.
+pub fn fingerprint(bytes: &[u8]) -> u128 {
+    xxhash_rust::xxh3::xxh3_128(bytes)
+}

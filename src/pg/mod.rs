@@ -5,6 +5,7 @@ pub mod error;
 pub mod guc;
 pub mod role;
 pub mod sql;
+pub mod time;
 pub mod transaction;
 
 pub use error::{Error, Result};

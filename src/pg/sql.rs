@@ -60,6 +60,30 @@ pub fn one<T: FromDatum + IntoDatum>(sql: &str, args: &Args) -> Option<T> {
     first(sql, args, |row| row.get::<T>(1)).flatten()
 }
 
+/// Runs a statement through a cursor, so that memory stays bounded; each row through `each`.
+pub fn stream(
+    sql: &str,
+    args: &Args,
+    mut each: impl FnMut(Row) -> crate::pg::Result<()>,
+) -> crate::pg::Result<()> {
+    Spi::connect_mut(|client| {
+        let mut cursor = client.open_cursor_mut(sql, args);
+        loop {
+            pgrx::check_for_interrupts!();
+            let table = match cursor.fetch(1_000) {
+                Ok(table) => table,
+                Err(error) => panic!("{error}"),
+            };
+            if table.is_empty() {
+                return Ok(());
+            }
+            for tuple in table {
+                each(Row(tuple))?;
+            }
+        }
+    })
+}
+
 /// Like [`first`], without a transaction id, so that it also works on a standby. It sees what
 /// earlier statements of the transaction wrote only if they took a transaction id.
 pub fn read_first<T>(sql: &str, args: &Args, mut read: impl FnMut(Row) -> T) -> Option<T> {

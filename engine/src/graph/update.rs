@@ -175,10 +175,9 @@ impl View {
         let before = |id: &i64| self.position.get(id).is_some_and(|&p| (p as usize) < read);
         let mut links = store.links_of(&new)?;
         links.retain(|l| !before(&l.a_id) && !before(&l.b_id));
-        let mut cannot = store.cannot_of(&new)?;
-        cannot.retain(|(a, b)| !before(a) && !before(b));
         self.links.extend(links);
-        self.cannot.extend(cannot);
+        // Read twice or once is the same for these.
+        self.cannot.extend(store.cannot_of(&new)?);
         Ok(())
     }
 

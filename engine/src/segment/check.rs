@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::ast::{
     Bound, Comparison, Count, Did, EventFilter, Expr, ExprKind, Literal, Located, Path, Predicate,
-    Test, Value, Window,
+    Test, TextOperator, Value, Window,
 };
 use super::checked::{Case, Check, Condition, Events, Operand, Scalar, Shift, View};
 use super::error::{RuleError, nearest};
-use super::values::{comparisons, mismatch, window_unit};
+use super::operators::{json_view, require_operator};
+use super::values::{comparisons, kind, window_unit};
 use super::{Catalog, ValueType, pattern};
 
 /// What every profile has besides its traits.
@@ -216,14 +217,7 @@ impl Checker<'_> {
             Operand::Column(_, value_type) => *value_type,
             Operand::Json { .. } => ValueType::Jsonb,
         };
-        let operator = operator(&test.predicate);
-        if !operators(declared).contains(&operator) {
-            return Err(RuleError::new(
-                test.operator,
-                format!("{subject} is {declared} and has no operator {operator}"),
-            )
-            .with_hint(format!("{declared} has {}", operators(declared).join(", "))));
-        }
+        require_operator(&subject, declared, test)?;
         // A JSON value has no declared type: it is tested as what it is compared with.
         let (operand, value_type) = match operand {
             Operand::Json { document, path, .. } => {
@@ -265,9 +259,17 @@ impl Checker<'_> {
             Predicate::IsSet => return Ok(Condition::Test(operand, Check::Set)),
             Predicate::Text(operator, value) => {
                 let Literal::Text(text) = &value.value else {
-                    return Err(mismatch(subject, ValueType::Text, value));
+                    return Err(RuleError::new(
+                        value.span,
+                        format!(
+                            "{} takes text, not {}",
+                            operator.words(),
+                            kind(&value.value)
+                        ),
+                    )
+                    .with_hint("write text in single quotes"));
                 };
-                if *operator == super::ast::TextOperator::Matches {
+                if *operator == TextOperator::Matches {
                     if let Some(fault) = pattern::fault(text) {
                         let message = format!("the regular expression {fault}");
                         return Err(RuleError::new(value.span, message)
@@ -415,83 +417,4 @@ fn event_operand(path: &Path) -> Result<Operand, RuleError> {
         path: path.parts[1..].to_vec(),
         view: View::Text,
     })
-}
-
-/// As what a JSON value is tested: the kind of the values that it is compared with. All of them
-/// are then checked to be of the type that is given along.
-fn json_view(subject: &str, test: &Test) -> Result<(View, ValueType), RuleError> {
-    let value = match &test.predicate {
-        Predicate::Compare(_, value) | Predicate::Between(value, _) => value,
-        // The parser reads no empty list.
-        Predicate::OneOf(values) => &values[0],
-        _ => return Ok((View::Text, ValueType::Text)),
-    };
-    match value.value {
-        Literal::Text(_) => Ok((View::Text, ValueType::Text)),
-        Literal::Number(_) => Ok((View::Number, ValueType::Numeric)),
-        Literal::Boolean(_) => {
-            let compared = operator(&test.predicate);
-            if !operators(ValueType::Boolean).contains(&compared) {
-                return Err(RuleError::new(
-                    test.operator,
-                    format!("boolean has no operator {compared}"),
-                )
-                .with_hint(format!(
-                    "boolean has {}",
-                    operators(ValueType::Boolean).join(", ")
-                )));
-            }
-            Ok((View::Boolean, ValueType::Boolean))
-        }
-        Literal::Now => Err(RuleError::new(
-            value.span,
-            format!("{subject} is jsonb and cannot be compared with now"),
-        )
-        .with_hint("JSON has no dates; declare a trait of type timestamptz, or compare with text")),
-    }
-}
-
-/// The operator of a predicate, as it stands in [`operators`].
-fn operator(predicate: &Predicate) -> &'static str {
-    match predicate {
-        Predicate::IsSet => "is set",
-        Predicate::Compare(comparison, _) => comparison.symbol(),
-        Predicate::Between(..) => "between",
-        Predicate::OneOf(_) => "in",
-        Predicate::Text(operator, _) => operator.words(),
-        Predicate::Before(_) => "before",
-        Predicate::After(_) => "after",
-        Predicate::InLast(_) => "in last",
-        Predicate::InNext(_) => "in next",
-    }
-}
-
-/// The operators of a type.
-fn operators(value_type: ValueType) -> &'static [&'static str] {
-    match value_type {
-        ValueType::Text | ValueType::Jsonb => &[
-            "=",
-            "!=",
-            "<",
-            "<=",
-            ">",
-            ">=",
-            "between",
-            "in",
-            "contains",
-            "starts with",
-            "ends with",
-            "matches",
-            "is set",
-        ],
-        ValueType::BigInt | ValueType::Numeric | ValueType::Double => {
-            &["=", "!=", "<", "<=", ">", ">=", "between", "in", "is set"]
-        }
-        ValueType::Boolean => &["=", "!=", "is set"],
-        ValueType::Date | ValueType::Timestamptz => &[
-            "=", "!=", "<", "<=", ">", ">=", "between", "in", "before", "after", "in last",
-            "in next", "is set",
-        ],
-        ValueType::TextArray => &["contains", "is set"],
-    }
 }

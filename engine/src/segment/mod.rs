@@ -21,8 +21,9 @@
 //! an operand of AND.
 //!
 //! Windows are half-open: an event or an instant counts from the moment at which it happens, up
-//! to but not including the moment at which it is as old as the window is long. No event counts
-//! before it has happened.
+//! to but not including the moment at which it is as old as the window is long. So each has one
+//! moment of leaving, its own time moved by the window's length in UTC's calendar, in windows of
+//! months too. No event counts before it has happened.
 
 pub mod ast;
 mod check;
@@ -31,6 +32,7 @@ mod cycle;
 mod dates;
 mod error;
 mod lexer;
+mod operators;
 mod parser;
 mod pattern;
 mod print;

@@ -7,7 +7,7 @@
 use jiff::civil::DateTime;
 
 use super::ValueType;
-use super::ast::{Bound, Comparison, Duration, TextOperator};
+use super::ast::{Bound, Comparison, Duration, TextOperator, Unit};
 use super::checked::{Case, Check, Condition, Events, Operand, Scalar, Shift, View};
 
 /// The SQL of a condition: true or false, never NULL, and fit to be an operand of AND, OR and NOT.
@@ -60,7 +60,7 @@ fn matching(events: &Events) -> String {
     );
     for (comparison, bound) in &events.window {
         sql += " AND ";
-        sql += &infix("e.\"time\"", operator(*comparison), &scalar(bound));
+        sql += &compare("e.\"time\"", *comparison, bound, Case::Exact);
     }
     // What has not happened yet does not count.
     sql += " AND e.\"time\" OPERATOR(pg_catalog.<=) $1";
@@ -75,7 +75,7 @@ fn test(operand: &Operand, check: &Check) -> String {
     match operand {
         Operand::Column(column, value_type) => {
             if let Check::Set = check {
-                return format!("({column} IS NOT NULL)");
+                return format!("({})", predicate(column, check));
             }
             if let (ValueType::TextArray, Check::Text(_, text, case)) = (value_type, check) {
                 return when_set(column, &array_contains(column, text, *case));
@@ -92,7 +92,7 @@ fn test(operand: &Operand, check: &Check) -> String {
             let text = format!("({document} OPERATOR(pg_catalog.#>>) {path})");
             match (view, check) {
                 // As text, a JSON null is NULL as well.
-                (_, Check::Set) => format!("({text} IS NOT NULL)"),
+                (_, Check::Set) => format!("({})", predicate(&text, check)),
                 (View::Text, Check::Text(TextOperator::Contains, needle, case)) => {
                     let in_array = json_array_contains(&json, needle, *case);
                     let in_text = when_set(&text, &predicate(&text, check));
@@ -127,7 +127,7 @@ fn of_kind(json: &str, kind: &str, then: &str, otherwise: &str) -> String {
     )
 }
 
-/// A check of a scalar that is not NULL.
+/// A check of a value; NULL where the value is, but for [`Check::Set`].
 fn predicate(value: &str, check: &Check) -> String {
     match check {
         Check::Set => format!("{value} IS NOT NULL"),
@@ -151,6 +151,12 @@ fn predicate(value: &str, check: &Check) -> String {
 }
 
 fn compare(value: &str, comparison: Comparison, with: &Scalar, case: Case) -> String {
+    if let Scalar::Now(Some(shift)) = with
+        && let Shift::Back(duration) | Shift::Ahead(duration) = shift
+        && matches!(duration.unit, Unit::Month | Unit::Year)
+    {
+        return within_calendar(value, *shift);
+    }
     let mut sql = infix(
         &folded(value, case),
         operator(comparison),
@@ -164,23 +170,52 @@ fn compare(value: &str, comparison: Comparison, with: &Scalar, case: Case) -> St
     sql
 }
 
-fn text_test(value: &str, operator: TextOperator, text: &str, case: Case) -> String {
-    let value = &folded(value, case);
-    // A pattern is not folded: \S and \s mean different things.
-    let text = match operator {
-        TextOperator::Matches => quote(text),
-        _ => folded(&quote(text), case),
+/// Whether an instant is within so many months or years of the present.
+///
+/// Months differ in length: the present less one month goes back when 28 March turns to 29 March, and
+/// an instant that had left the window would enter it again. So what decides is the one moment at
+/// which the instant itself, moved by the months, leaves or enters the window. CASE keeps instants at
+/// the ends of the type's range from being moved out of it.
+fn within_calendar(instant: &str, shift: Shift) -> String {
+    let moved = |operator: &str, duration: Duration| {
+        format!(
+            "pg_catalog.timezone('UTC', {})",
+            shifted(instant, operator, duration)
+        )
     };
+    match shift {
+        Shift::Back(duration) => format!(
+            // The first comparison follows from the second, and can use an index.
+            "{} AND CASE WHEN {} THEN {} ELSE false END",
+            infix(instant, ">", &scalar(&Scalar::Now(Some(shift)))),
+            infix(instant, "<=", "$1"),
+            infix(&moved("+", duration), ">", "$1")
+        ),
+        Shift::Ahead(duration) => format!(
+            "CASE WHEN {} THEN {} ELSE false END",
+            infix(instant, ">", "$1"),
+            infix(&moved("-", duration), "<=", "$1")
+        ),
+    }
+}
+
+fn text_test(value: &str, operator: TextOperator, text: &str, case: Case) -> String {
+    let folded_value = folded(value, case);
+    let folded_text = folded(&quote(text), case);
     match (operator, case) {
         (TextOperator::Contains, _) => {
-            format!("pg_catalog.strpos({value}, {text}) OPERATOR(pg_catalog.>) 0")
+            format!("pg_catalog.strpos({folded_value}, {folded_text}) OPERATOR(pg_catalog.>) 0")
         }
-        (TextOperator::StartsWith, _) => format!("pg_catalog.starts_with({value}, {text})"),
+        (TextOperator::StartsWith, _) => {
+            format!("pg_catalog.starts_with({folded_value}, {folded_text})")
+        }
         (TextOperator::EndsWith, _) => format!(
-            "pg_catalog.right({value}, pg_catalog.length({text})) OPERATOR(pg_catalog.=) {text}"
+            "pg_catalog.right({folded_value}, pg_catalog.length({folded_text})) \
+             OPERATOR(pg_catalog.=) {folded_text}"
         ),
-        (TextOperator::Matches, Case::Exact) => infix(value, "~", &text),
-        (TextOperator::Matches, Case::Ignored) => infix(value, "~*", &text),
+        // Patterns are not folded: \S is not \s.
+        (TextOperator::Matches, Case::Exact) => infix(value, "~", &quote(text)),
+        (TextOperator::Matches, Case::Ignored) => infix(value, "~*", &quote(text)),
     }
 }
 
@@ -245,23 +280,27 @@ fn scalar(value: &Scalar) -> String {
         Scalar::Instant(instant) => instant_literal(*instant),
         Scalar::Now(None) => "$1".to_owned(),
         Scalar::Now(Some(shift)) => {
-            format!("pg_catalog.timezone('UTC', {})", shifted(*shift))
+            format!("pg_catalog.timezone('UTC', {})", shifted_present(*shift))
         }
         Scalar::Today(None) => "pg_catalog.timezone('UTC', $1)::pg_catalog.date".to_owned(),
-        Scalar::Today(Some(shift)) => format!("({})::pg_catalog.date", shifted(*shift)),
+        Scalar::Today(Some(shift)) => format!("({})::pg_catalog.date", shifted_present(*shift)),
     }
 }
 
-/// The present moved by a duration, as a `timestamp` in UTC: days and months are those of UTC's
+fn shifted_present(shift: Shift) -> String {
+    match shift {
+        Shift::Back(duration) => shifted("$1", "-", duration),
+        Shift::Ahead(duration) => shifted("$1", "+", duration),
+    }
+}
+
+/// An instant moved by a duration, as a `timestamp` in UTC: days and months are those of UTC's
 /// calendar whatever the session's time zone.
-fn shifted(shift: Shift) -> String {
-    let (operator, Duration { count, unit, .. }) = match shift {
-        Shift::Back(duration) => ("-", duration),
-        Shift::Ahead(duration) => ("+", duration),
-    };
+fn shifted(instant: &str, operator: &str, duration: Duration) -> String {
+    let Duration { count, unit, .. } = duration;
     let plural = if count == 1 { "" } else { "s" };
     infix(
-        "pg_catalog.timezone('UTC', $1)",
+        &format!("pg_catalog.timezone('UTC', {instant})"),
         operator,
         &format!("'{count} {}{plural}'::pg_catalog.interval", unit.word()),
     )

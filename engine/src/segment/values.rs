@@ -1,5 +1,7 @@
 //! Gives values the type of what they are compared with.
 
+use jiff::civil::Date;
+
 use super::ValueType;
 use super::ast::{Comparison, Duration, Literal, Unit, Value};
 use super::checked::{Scalar, Shift};
@@ -15,91 +17,91 @@ pub(super) fn comparisons(
     comparison: Comparison,
     value: &Value,
 ) -> Result<Vec<(Comparison, Scalar)>, RuleError> {
-    if value_type == ValueType::Timestamptz
-        && let Literal::Text(text) = &value.value
-        && let Some(Written::Day(day)) = dates::read(text)
-    {
-        let start = Scalar::Instant(day.at(0, 0, 0, 0));
-        let end = match day.tomorrow() {
-            Ok(next) => Scalar::Instant(next.at(0, 0, 0, 0)),
-            Err(_) => return Err(bad_date(value, text)),
-        };
-        return Ok(match comparison {
-            Comparison::Less => vec![(Comparison::Less, start)],
-            Comparison::LessOrEqual => vec![(Comparison::Less, end)],
-            Comparison::Greater => vec![(Comparison::GreaterOrEqual, end)],
-            Comparison::GreaterOrEqual => vec![(Comparison::GreaterOrEqual, start)],
-            Comparison::Equal | Comparison::NotEqual => {
-                vec![(Comparison::GreaterOrEqual, start), (Comparison::Less, end)]
-            }
-        });
-    }
-    Ok(vec![(comparison, scalar(subject, value_type, value)?)])
-}
-
-fn scalar(subject: &str, value_type: ValueType, value: &Value) -> Result<Scalar, RuleError> {
-    match (value_type, &value.value) {
-        (ValueType::Text, Literal::Text(text)) => Ok(Scalar::Text(text.clone())),
+    let single = match (value_type, &value.value) {
+        (ValueType::Text, Literal::Text(text)) => Scalar::Text(text.clone()),
         // A number that is no bigint is still a number to compare with.
-        (ValueType::BigInt, Literal::Number(number)) => Ok(match number.parse() {
+        (ValueType::BigInt, Literal::Number(number)) => match number.parse() {
             Ok(integer) => Scalar::Integer(integer),
             Err(_) => Scalar::Decimal(number.clone()),
-        }),
-        (ValueType::Numeric, Literal::Number(number)) => Ok(Scalar::Decimal(number.clone())),
-        (ValueType::Double, Literal::Number(number)) => match number.parse::<f64>() {
+        },
+        (ValueType::Numeric, Literal::Number(number)) => Scalar::Decimal(number.clone()),
+        (ValueType::Double, Literal::Number(number)) => match number.parse() {
             // The lexer's limit on the length of a number keeps it within the range of a double.
-            Ok(double) => Ok(Scalar::Double(double)),
-            Err(_) => Err(mismatch(subject, value_type, value)),
+            Ok(double) => Scalar::Double(double),
+            Err(_) => return Err(mismatch(subject, value_type, value)),
         },
-        (ValueType::Boolean, Literal::Boolean(truth)) => Ok(Scalar::Boolean(*truth)),
-        (ValueType::Date, Literal::Now) => Ok(Scalar::Today(None)),
+        (ValueType::Boolean, Literal::Boolean(truth)) => Scalar::Boolean(*truth),
+        (ValueType::Date, Literal::Now) => Scalar::Today(None),
         (ValueType::Date, Literal::Text(text)) => match dates::read(text) {
-            Some(Written::Day(day)) => Ok(Scalar::Date(day)),
-            Some(Written::Instant(_)) => Err(RuleError::new(
-                value.span,
-                format!("{subject} is a date, and '{text}' has a time of day"),
-            )
-            .with_hint("write a day as '2024-01-31'")),
-            None => Err(bad_date(value, text)),
+            Some(Written::Day(day)) => Scalar::Date(day),
+            Some(Written::Instant(_)) => {
+                return Err(RuleError::new(
+                    value.span,
+                    format!("{subject} is a date, and '{text}' has a time of day"),
+                )
+                .with_hint("write a day as '2024-01-31'"));
+            }
+            None => return Err(bad_date(value, text)),
         },
-        (ValueType::Timestamptz, Literal::Now) => Ok(Scalar::Now(None)),
+        (ValueType::Timestamptz, Literal::Now) => Scalar::Now(None),
         (ValueType::Timestamptz, Literal::Text(text)) => match dates::read(text) {
-            Some(Written::Instant(instant)) => Ok(Scalar::Instant(instant)),
-            Some(Written::Day(day)) => Ok(Scalar::Instant(day.at(0, 0, 0, 0))),
-            None => Err(bad_date(value, text)),
+            Some(Written::Instant(instant)) => Scalar::Instant(instant),
+            Some(Written::Day(day)) => {
+                return whole_day(comparison, day).ok_or_else(|| bad_date(value, text));
+            }
+            None => return Err(bad_date(value, text)),
         },
-        _ => Err(mismatch(subject, value_type, value)),
-    }
+        _ => return Err(mismatch(subject, value_type, value)),
+    };
+    Ok(vec![(comparison, single)])
+}
+
+/// A comparison of an instant with a day; nothing if the day has no next day.
+fn whole_day(comparison: Comparison, day: Date) -> Option<Vec<(Comparison, Scalar)>> {
+    let start = Scalar::Instant(day.at(0, 0, 0, 0));
+    let end = Scalar::Instant(day.tomorrow().ok()?.at(0, 0, 0, 0));
+    Some(match comparison {
+        Comparison::Less => vec![(Comparison::Less, start)],
+        Comparison::LessOrEqual => vec![(Comparison::Less, end)],
+        Comparison::Greater => vec![(Comparison::GreaterOrEqual, end)],
+        Comparison::GreaterOrEqual => vec![(Comparison::GreaterOrEqual, start)],
+        Comparison::Equal | Comparison::NotEqual => {
+            vec![(Comparison::GreaterOrEqual, start), (Comparison::Less, end)]
+        }
+    })
 }
 
 fn bad_date(value: &Value, text: &str) -> RuleError {
     RuleError::new(value.span, format!("'{text}' is not a date")).with_hint(dates::FORMATS)
 }
 
-/// The error that a value is not of the type of what it is compared with.
-pub(super) fn mismatch(subject: &str, value_type: ValueType, value: &Value) -> RuleError {
-    let kind = match value.value {
+/// What a value is called in messages.
+pub(super) fn kind(literal: &Literal) -> &'static str {
+    match literal {
         Literal::Text(_) => "text",
         Literal::Number(_) => "a number",
         Literal::Boolean(_) => "a boolean",
         Literal::Now => "now",
-    };
-    let hint = match (value_type, &value.value) {
-        (ValueType::Text | ValueType::TextArray | ValueType::Jsonb, written) => match written {
-            Literal::Now => "write text in single quotes".to_owned(),
-            _ => format!("write it in single quotes: '{}'", written),
-        },
-        (ValueType::BigInt | ValueType::Numeric | ValueType::Double, _) => {
+    }
+}
+
+/// The error that a value is not of the type of what it is compared with.
+fn mismatch(subject: &str, value_type: ValueType, value: &Value) -> RuleError {
+    let hint = match value_type {
+        ValueType::Text | ValueType::TextArray | ValueType::Jsonb => {
+            format!("write it in single quotes: '{}'", value.value)
+        }
+        ValueType::BigInt | ValueType::Numeric | ValueType::Double => {
             "write a number, without quotes".to_owned()
         }
-        (ValueType::Boolean, _) => "write true or false, without quotes".to_owned(),
-        (ValueType::Date | ValueType::Timestamptz, _) => dates::FORMATS.to_owned(),
+        ValueType::Boolean => "write true or false, without quotes".to_owned(),
+        ValueType::Date | ValueType::Timestamptz => dates::FORMATS.to_owned(),
     };
-    RuleError::new(
-        value.span,
-        format!("{subject} is {value_type} and cannot be compared with {kind}"),
-    )
-    .with_hint(hint)
+    let message = format!(
+        "{subject} is {value_type} and cannot be compared with {}",
+        kind(&value.value)
+    );
+    RuleError::new(value.span, message).with_hint(hint)
 }
 
 /// What the present is for a window over a date or an instant, if the window's unit suits it.

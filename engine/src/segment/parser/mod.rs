@@ -332,3 +332,90 @@ fn symbol_text(symbol: Symbol) -> &'static str {
         Symbol::GreaterOrEqual => ">=",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tree with all its parentheses.
+    fn grouped(expr: &Expr) -> String {
+        let joined = |parts: &[Expr], word: &str| {
+            let parts: Vec<String> = parts.iter().map(grouped).collect();
+            format!("({})", parts.join(word))
+        };
+        match &expr.kind {
+            ExprKind::All(parts) => joined(parts, " and "),
+            ExprKind::Any(parts) => joined(parts, " or "),
+            ExprKind::Not(inner) => format!("not {}", grouped(inner)),
+            _ => expr.to_string(),
+        }
+    }
+
+    #[test]
+    fn not_binds_before_and_and_and_before_or() {
+        for (rule, expected) in [
+            (
+                "a = 1 or b = 2 and not c = 3 and d = 4 or e = 5",
+                "(a = 1 or (b = 2 and not c = 3 and d = 4) or e = 5)",
+            ),
+            (
+                "(a = 1 or b = 2) and (c = 3 and d = 4)",
+                "((a = 1 or b = 2) and (c = 3 and d = 4))",
+            ),
+            ("not not (a = 1 or b = 2)", "not not (a = 1 or b = 2)"),
+            (
+                "a between 1 and 2 and b = 3",
+                "(a between 1 and 2 and b = 3)",
+            ),
+        ] {
+            assert_eq!(grouped(&parse(rule).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn keywords_take_any_case_and_are_known_by_their_place() {
+        let rule = "Last IS NOT SET AND set STARTS WITH 'x' and days in last 3 DAYS";
+        assert_eq!(
+            parse(rule).unwrap().to_string(),
+            "Last is not set and set starts with 'x' and days in last 3 days"
+        );
+        assert!(parse("where = 1").is_err());
+        assert_eq!(parse("\"where\" = 1").unwrap().to_string(), "\"where\" = 1");
+    }
+
+    #[test]
+    fn the_clauses_of_an_event_take_any_order() {
+        let expected = "did 'A' where properties.x = 1 and properties.y = 2 \
+                        at least 2 times in last 3 days";
+        for rule in [
+            "did 'A' where properties.x = 1 and properties.y = 2 at least 2 times in last 3 days",
+            "did 'A' in last 3 days at least 2 times where properties.x = 1 and properties.y = 2",
+        ] {
+            assert_eq!(parse(rule).unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn conditions_have_their_places() {
+        let rule = "a = 1 and (not b in ('x', 'y') or did 'Z' in last 2 days)";
+        let ExprKind::All(parts) = parse(rule).unwrap().kind else {
+            panic!("a row of conditions joined by and");
+        };
+        let ExprKind::Any(inner) = &parts[1].kind else {
+            panic!("a row of conditions joined by or");
+        };
+        let places: Vec<&str> = [&parts[0], &parts[1], &inner[0], &inner[1]]
+            .iter()
+            .map(|expr| &rule[expr.span.start..expr.span.end])
+            .collect();
+        assert_eq!(
+            places,
+            [
+                "a = 1",
+                "not b in ('x', 'y') or did 'Z' in last 2 days",
+                "not b in ('x', 'y')",
+                "did 'Z' in last 2 days",
+            ]
+        );
+    }
+}

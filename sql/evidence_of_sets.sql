@@ -1,0 +1,13 @@
+-- The evidence of identifier sets, counted from what is stored: messages, events, standing records.
+SELECT u.set_id, u.source_id,
+       min(greatest(u."time", u.received_at - s.max_backdate)) AS linked_at,
+       min(u."time") AS first_seen, max(u."time") AS last_seen, count(*) AS count
+  FROM (SELECT set_id, source_id, "time", received_at FROM cdp.events
+        UNION ALL
+        SELECT set_id, source_id, "time", received_at FROM cdp.messages
+        UNION ALL
+        SELECT r.set_id, r.source_id, r."time", 'infinity'::timestamptz
+          FROM cdp.records r JOIN cdp.sources rs ON rs.source_id = r.source_id
+         WHERE r.set_id IS NOT NULL AND rs.kind = 'records') u
+  JOIN cdp.sources s ON s.source_id = u.source_id
+ GROUP BY u.set_id, u.source_id

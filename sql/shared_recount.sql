@@ -1,0 +1,41 @@
+-- Counts, for nodes $1, with how many values of another type each was seen; limits are ($2 type,
+-- $3 other type, $4 at most). Writes who is shared, and gives the nodes whose standing changed.
+WITH limits AS (
+    SELECT * FROM unnest($2::integer[], $3::integer[], $4::integer[]) l (type_id, other, most)
+), over AS (
+    SELECT n.node_id, l.other, c.degree
+      FROM unnest($1::bigint[]) n (node_id)
+      JOIN cdp.identifiers i ON i.node_id = n.node_id
+      JOIN limits l ON l.type_id = i.type_id
+     CROSS JOIN LATERAL (
+        SELECT count(*)::integer AS degree FROM (
+            SELECT DISTINCT o.node_id
+              FROM cdp.set_members m
+              JOIN cdp.identifier_sets s ON s.set_id = m.set_id
+             CROSS JOIN LATERAL unnest(s.nodes) x (node_id)
+              JOIN cdp.identifiers o ON o.node_id = x.node_id AND o.type_id = l.other
+             WHERE m.node_id = n.node_id
+               AND EXISTS (SELECT 1 FROM cdp.set_evidence e WHERE e.set_id = m.set_id)
+               AND NOT EXISTS (SELECT 1 FROM cdp.inert_identifiers b
+                                WHERE b.node_id = o.node_id AND b.blocked)
+             LIMIT l.most + 1) d) c
+     WHERE c.degree > l.most
+), standing AS (
+    SELECT DISTINCT ON (n.node_id) n.node_id, o.other, o.degree, o.node_id IS NOT NULL AS shared
+      FROM unnest($1::bigint[]) n (node_id)
+      LEFT JOIN over o USING (node_id)
+     ORDER BY n.node_id, o.other
+), now_shared AS (
+    INSERT INTO cdp.inert_identifiers AS x (node_id, blocked, shared, degree, by_type)
+    SELECT node_id, false, true, degree, other FROM standing WHERE shared
+    ON CONFLICT (node_id) DO UPDATE
+       SET shared = true, degree = EXCLUDED.degree, by_type = EXCLUDED.by_type
+     WHERE NOT x.shared
+    RETURNING node_id
+), no_longer AS (
+    UPDATE cdp.inert_identifiers x SET shared = false, degree = NULL, by_type = NULL
+      FROM standing s
+     WHERE s.node_id = x.node_id AND x.shared AND NOT s.shared
+    RETURNING x.node_id
+)
+SELECT node_id FROM now_shared UNION SELECT node_id FROM no_longer

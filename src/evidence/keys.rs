@@ -1,0 +1,101 @@
+//! Exactly once: what was accepted is known by source and messageId. The first accepted stands; a
+//! copy with the same content is a duplicate, one with other content a dead letter.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Statement;
+use super::read::DeadLetter;
+use crate::args;
+use crate::ingest::inbox::Arrival;
+use crate::pg::sql;
+
+/// Source of the keys of messages that carry no id: they are known by their inbox id.
+const NO_MESSAGE_ID: i32 = 0;
+
+/// What is left after deduplication.
+pub struct Deduplicated {
+    /// New statements.
+    pub statements: Vec<Statement>,
+    /// How many were sent before.
+    pub duplicates: i64,
+    /// Copies with other content.
+    pub dead: Vec<DeadLetter>,
+}
+
+/// Keeps what is new, and remembers it.
+pub fn deduplicate(statements: Vec<Statement>, arrivals: &[Arrival]) -> Deduplicated {
+    let mut out = Deduplicated { statements: Vec::new(), duplicates: 0, dead: Vec::new() };
+    let mut seen: HashMap<(i32, String), i64> = HashMap::with_capacity(statements.len());
+    let mut fresh = Vec::with_capacity(statements.len());
+    for statement in statements {
+        let key = key_of(&statement);
+        match seen.get(&key) {
+            None => {
+                seen.insert(key.clone(), statement.content_hash);
+                fresh.push((key, statement));
+            }
+            Some(&hash) => out.repeat(statement, hash, arrivals),
+        }
+    }
+    if fresh.is_empty() {
+        return out;
+    }
+    let inserted = sql::rows(
+        "INSERT INTO cdp.message_keys (source_id, message_id, content_hash) \
+         SELECT * FROM unnest($1::integer[], $2::text[], $3::bigint[]) \
+         ON CONFLICT DO NOTHING RETURNING source_id, message_id",
+        args![
+            fresh.iter().map(|(key, _)| key.0).collect::<Vec<_>>(),
+            fresh.iter().map(|(key, _)| key.1.as_str()).collect::<Vec<_>>(),
+            fresh.iter().map(|(_, s)| s.content_hash).collect::<Vec<_>>()
+        ],
+        |row| (row.want::<i32>(1), row.want::<String>(2)),
+    );
+    if inserted.len() == fresh.len() {
+        out.statements.extend(fresh.into_iter().map(|(_, statement)| statement));
+        return out;
+    }
+    let inserted: HashSet<(i32, String)> = inserted.into_iter().collect();
+    let (new, old): (Vec<_>, Vec<_>) =
+        fresh.into_iter().partition(|(key, _)| inserted.contains(key));
+    out.statements.extend(new.into_iter().map(|(_, statement)| statement));
+    let hashes: HashMap<(i32, String), i64> = sql::rows(
+        "SELECT k.source_id, k.message_id, k.content_hash FROM cdp.message_keys k \
+         JOIN unnest($1::integer[], $2::text[]) u (source_id, message_id) \
+           ON u.source_id = k.source_id AND u.message_id = k.message_id",
+        args![
+            old.iter().map(|(key, _)| key.0).collect::<Vec<_>>(),
+            old.iter().map(|(key, _)| key.1.as_str()).collect::<Vec<_>>()
+        ],
+        |row| ((row.want::<i32>(1), row.want::<String>(2)), row.want::<i64>(3)),
+    )
+    .into_iter()
+    .collect();
+    for (key, statement) in old {
+        let hash = hashes.get(&key).copied().unwrap_or(statement.content_hash);
+        out.repeat(statement, hash, arrivals);
+    }
+    out
+}
+
+impl Deduplicated {
+    fn repeat(&mut self, statement: Statement, accepted_hash: i64, arrivals: &[Arrival]) {
+        if statement.content_hash == accepted_hash {
+            self.duplicates += 1;
+        } else if let Some(arrival) = arrivals.iter().find(|a| a.id == statement.inbox_id) {
+            let id = statement.message_id.unwrap_or_default();
+            self.dead.push(DeadLetter::of(
+                arrival,
+                "conflicting_duplicate",
+                format!("messageId \"{id}\" of this source was accepted before with other content"),
+            ));
+        }
+    }
+}
+
+fn key_of(statement: &Statement) -> (i32, String) {
+    match &statement.message_id {
+        Some(id) => (statement.source_id, id.clone()),
+        None => (NO_MESSAGE_ID, statement.inbox_id.to_string()),
+    }
+}

@@ -1,0 +1,257 @@
+//! From arrivals to statements, in memory: parsing, sources, normalised identifiers. What cannot be
+//! accepted becomes a dead letter; a value that cannot be used is an issue, and the rest stands.
+
+use std::collections::BTreeMap;
+
+use cdp_engine::message::{self, Kind};
+use cdp_engine::traits::coerce;
+
+use super::rows::RowChange;
+use super::{Body, Statement};
+use crate::args;
+use crate::ingest::inbox::Arrival;
+use crate::mapping;
+use crate::pg::{Result, guc, sql, time};
+use crate::rules::Rules;
+
+/// What a batch says.
+#[derive(Default)]
+pub struct Reading {
+    /// Messages.
+    pub statements: Vec<Statement>,
+    /// Changes of mapped rows, in order.
+    pub rows: Vec<RowChange>,
+    /// What cannot be accepted.
+    pub dead: Vec<DeadLetter>,
+    /// Values that cannot be used.
+    pub issues: Issues,
+}
+
+/// What cannot be accepted, and why.
+#[derive(Debug)]
+pub struct DeadLetter {
+    /// The inbox id it came with.
+    pub inbox_id: i64,
+    /// When it was received.
+    pub received_at: i64,
+    /// The name of its source.
+    pub source: Option<String>,
+    /// A code.
+    pub reason: String,
+    /// What exactly.
+    pub detail: String,
+    /// The whole text.
+    pub text: Option<String>,
+}
+
+impl DeadLetter {
+    /// An arrival that cannot be accepted.
+    pub fn of(arrival: &Arrival, reason: &str, detail: impl Into<String>) -> Self {
+        Self {
+            inbox_id: arrival.id,
+            received_at: arrival.received_at,
+            source: arrival.source.clone(),
+            reason: reason.to_owned(),
+            detail: detail.into(),
+            text: arrival.text.clone(),
+        }
+    }
+}
+
+/// Values that cannot be used, counted by source, kind, name and reason, with a sample.
+#[derive(Default)]
+pub struct Issues(BTreeMap<(i32, &'static str, String, String), (i64, String, i64)>);
+
+impl Issues {
+    /// Counts one.
+    pub fn add(&mut self, source: i32, kind: &'static str, name: &str, reason: &str, sample: &str, at: i64) {
+        let sample: String = sample.chars().take(200).collect();
+        let entry = self
+            .0
+            .entry((source, kind, name.to_owned(), reason.to_owned()))
+            .or_insert((0, sample, at));
+        entry.0 += 1;
+        entry.2 = entry.2.max(at);
+    }
+
+    /// Adds them to `cdp.value_issues`.
+    pub fn store(&self) {
+        for ((source, kind, name, reason), (count, sample, at)) in &self.0 {
+            sql::run(
+                "INSERT INTO cdp.value_issues AS v \
+                     (source_id, kind, name, reason, count, sample, first_seen, last_seen) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $7) \
+                 ON CONFLICT (source_id, kind, name, reason) DO UPDATE \
+                 SET count = v.count + EXCLUDED.count, sample = EXCLUDED.sample, \
+                     last_seen = greatest(v.last_seen, EXCLUDED.last_seen)",
+                args![
+                    *source,
+                    *kind,
+                    name.as_str(),
+                    reason.as_str(),
+                    *count,
+                    sample.as_str(),
+                    time::to_pg(*at)
+                ],
+            );
+        }
+    }
+}
+
+/// Reads arrivals under the rules.
+pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
+    let mut reading = Reading::default();
+    let fallback = guc::DEFAULT_SOURCE.get().and_then(|name| name.into_string().ok());
+    let fallback = fallback.as_deref().unwrap_or("default");
+    let mappings = if arrivals.iter().any(|a| a.is_row) { mapping::load()? } else { Vec::new() };
+    for arrival in arrivals {
+        pgrx::check_for_interrupts!();
+        let name = arrival.source.as_deref().unwrap_or(fallback);
+        let Some(source) = rules.sources.get(name) else {
+            reading.dead.push(DeadLetter::of(
+                arrival,
+                "unknown_source",
+                format!("no source \"{name}\"; create it with cdp.create_source, then cdp.retry_dead_letters"),
+            ));
+            continue;
+        };
+        let Some(text) = arrival.text.as_deref() else {
+            reading.dead.push(DeadLetter::of(arrival, "not_json", "the message is NULL"));
+            continue;
+        };
+        if arrival.is_row {
+            let mapping = mappings.iter().find(|m| m.source_id == source.id);
+            match super::rows::read(rules, source, mapping, arrival, text, &mut reading.issues) {
+                Ok(changes) => reading.rows.extend(changes),
+                Err((reason, detail)) => {
+                    reading.dead.push(DeadLetter::of(arrival, &reason, detail));
+                }
+            }
+            continue;
+        }
+        let parsed = match message::parse(text, arrival.received_at, &rules.types) {
+            Ok(parsed) => parsed,
+            Err(rejection) => {
+                reading.dead.push(DeadLetter::of(
+                    arrival,
+                    rejection.reason.as_str(),
+                    rejection.detail,
+                ));
+                continue;
+            }
+        };
+        let mut identifiers = Vec::with_capacity(parsed.found.len());
+        let mut faults = Vec::new();
+        for found in &parsed.found {
+            match rules.types.normalise(found.type_index, &found.value) {
+                Ok(value) => identifiers.push((found.type_index, value)),
+                Err(invalid) => faults.push((found, invalid)),
+            }
+        }
+        identifiers.sort_unstable();
+        identifiers.dedup();
+        for (found, invalid) in &faults {
+            reading.issues.add(
+                source.id,
+                "identifier",
+                rules.types.name(found.type_index),
+                invalid.reason,
+                &found.value,
+                arrival.received_at,
+            );
+        }
+        if identifiers.is_empty() {
+            let detail = faults
+                .iter()
+                .map(|(found, invalid)| {
+                    format!("{}: {}", rules.types.name(found.type_index), invalid.detail)
+                })
+                .collect::<Vec<_>>()
+                .join("; ");
+            reading.dead.push(DeadLetter::of(arrival, "no_identifier", detail));
+            continue;
+        }
+        check_traits(rules, source.id, &parsed.trait_values, arrival.received_at, &mut reading.issues);
+        let owned = |json: Option<&serde_json::value::RawValue>| json.map(|raw| raw.get().to_owned());
+        let rest = (parsed.rest != "{}").then_some(parsed.rest);
+        let kind = parsed.kind.as_str();
+        let body = match parsed.kind {
+            Kind::Track | Kind::Page | Kind::Screen => Body::Event {
+                kind,
+                name: parsed.name,
+                properties: owned(parsed.properties),
+                context: owned(parsed.context),
+                rest,
+            },
+            Kind::Identify | Kind::Group | Kind::Alias => Body::Message {
+                kind,
+                traits: owned(parsed.traits),
+                context: owned(parsed.context),
+                rest,
+            },
+        };
+        reading.statements.push(Statement {
+            source_id: source.id,
+            inbox_id: arrival.id,
+            received_at: arrival.received_at,
+            time: parsed.time,
+            linked_at: linked_at(parsed.time, arrival.received_at, source.max_backdate),
+            message_id: parsed.message_id,
+            content_hash: parsed.content_hash,
+            identifiers,
+            trait_values: parsed.trait_values,
+            body,
+            set_id: 0,
+        });
+    }
+    Ok(reading)
+}
+
+/// The time that links date from: a source's `max_backdate` bounds how far before its receipt.
+pub fn linked_at(time: i64, received_at: i64, max_backdate: Option<i64>) -> i64 {
+    match max_backdate {
+        Some(most) => time.max(received_at.saturating_sub(most)),
+        None => time,
+    }
+}
+
+/// Reports values that do not fit the declared type of their trait. They stay candidates, and show
+/// up in `extra`.
+pub fn check_traits(
+    rules: &Rules,
+    source_id: i32,
+    values: &[(String, serde_json::Value)],
+    at: i64,
+    issues: &mut Issues,
+) {
+    for (name, value) in values {
+        if value.is_null() {
+            continue;
+        }
+        if let Some(declared) = rules.declared(name)
+            && let Err(misfit) = coerce(value, declared.spec.ty)
+        {
+            issues.add(source_id, "trait", name, &misfit.reason, &value.to_string(), at);
+        }
+    }
+}
+
+/// Writes dead letters.
+pub fn bury(dead: &[DeadLetter]) {
+    if dead.is_empty() {
+        return;
+    }
+    let column = |get: fn(&DeadLetter) -> Option<String>| dead.iter().map(get).collect::<Vec<_>>();
+    sql::run(
+        "INSERT INTO cdp.dead_letter (received_at, source, inbox_id, reason, detail, message) \
+         SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])",
+        args![
+            dead.iter().map(|d| time::to_pg(d.received_at)).collect::<Vec<_>>(),
+            column(|d| d.source.clone()),
+            dead.iter().map(|d| d.inbox_id).collect::<Vec<_>>(),
+            column(|d| Some(d.reason.clone())),
+            column(|d| Some(d.detail.clone())),
+            column(|d| d.text.clone())
+        ],
+    );
+}

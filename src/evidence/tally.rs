@@ -1,0 +1,154 @@
+//! Set evidence: which sources showed a set, when and how often. Kept by adding what a batch says,
+//! or, where something was withdrawn, counted anew from what is stored.
+
+use std::collections::HashMap;
+
+use super::Statement;
+use crate::args;
+use crate::pg::{sql, time};
+
+/// Microseconds a day.
+const DAY: i64 = 86_400_000_000;
+
+#[derive(Debug, Clone, Copy)]
+struct Tally {
+    linked_at: i64,
+    first_seen: i64,
+    last_seen: i64,
+    count: i64,
+}
+
+impl Tally {
+    fn of(statement: &Statement) -> Self {
+        Self {
+            linked_at: statement.linked_at,
+            first_seen: statement.time,
+            last_seen: statement.time,
+            count: 1,
+        }
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.linked_at = self.linked_at.min(other.linked_at);
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.count += other.count;
+    }
+
+    /// What the graph knows of it: a link's age, and the days that confirm it.
+    fn seen_by_graph(&self) -> (i64, i64, i64) {
+        (self.linked_at, self.first_seen.div_euclid(DAY), self.last_seen.div_euclid(DAY))
+    }
+}
+
+/// Adds what statements say. The sets whose links may have become stronger or older: those that a
+/// source showed for the first time, earlier than before, or on a new day.
+pub fn add<'a>(statements: impl Iterator<Item = &'a Statement>) -> Vec<i64> {
+    let mut tallies: HashMap<(i64, i32), Tally> = HashMap::new();
+    for statement in statements {
+        let tally = Tally::of(statement);
+        tallies
+            .entry((statement.set_id, statement.source_id))
+            .and_modify(|known| known.join(&tally))
+            .or_insert(tally);
+    }
+    if tallies.is_empty() {
+        return Vec::new();
+    }
+    let mut keys: Vec<(i64, i32)> = tallies.keys().copied().collect();
+    keys.sort_unstable();
+    let set_ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
+    let sources: Vec<i32> = keys.iter().map(|key| key.1).collect();
+    let before: HashMap<(i64, i32), Tally> = sql::rows(
+        "SELECT e.set_id, e.source_id, e.linked_at, e.first_seen, e.last_seen, e.count \
+         FROM unnest($1::bigint[], $2::integer[]) u (set_id, source_id) \
+         JOIN cdp.set_evidence e ON e.set_id = u.set_id AND e.source_id = u.source_id",
+        args![set_ids.clone(), sources.clone()],
+        |row| {
+            let tally = Tally {
+                linked_at: time::from_pg(row.want(3)),
+                first_seen: time::from_pg(row.want(4)),
+                last_seen: time::from_pg(row.want(5)),
+                count: row.want(6),
+            };
+            ((row.want(1), row.want(2)), tally)
+        },
+    )
+    .into_iter()
+    .collect();
+    let mut changed: Vec<i64> = keys
+        .iter()
+        .filter(|key| match before.get(key) {
+            None => true,
+            Some(old) => {
+                let mut joined = *old;
+                joined.join(&tallies[key]);
+                joined.seen_by_graph() != old.seen_by_graph()
+            }
+        })
+        .map(|key| key.0)
+        .collect();
+    changed.dedup();
+    let column = |get: fn(&Tally) -> i64| keys.iter().map(|k| get(&tallies[k])).collect::<Vec<_>>();
+    let times = |get: fn(&Tally) -> i64| column(get).into_iter().map(time::to_pg).collect::<Vec<_>>();
+    sql::run(
+        "INSERT INTO cdp.set_evidence AS e \
+             (set_id, source_id, linked_at, first_seen, last_seen, count) \
+         SELECT * FROM unnest($1::bigint[], $2::integer[], $3::timestamptz[], $4::timestamptz[], \
+             $5::timestamptz[], $6::bigint[]) \
+         ON CONFLICT (set_id, source_id) DO UPDATE \
+         SET linked_at = least(e.linked_at, EXCLUDED.linked_at), \
+             first_seen = least(e.first_seen, EXCLUDED.first_seen), \
+             last_seen = greatest(e.last_seen, EXCLUDED.last_seen), \
+             count = e.count + EXCLUDED.count",
+        args![
+            set_ids,
+            sources,
+            times(|t| t.linked_at),
+            times(|t| t.first_seen),
+            times(|t| t.last_seen),
+            column(|t| t.count)
+        ],
+    );
+    changed
+}
+
+/// Counts the evidence of these sets anew from what is stored, after something was withdrawn. A set
+/// that nothing shows any more has no row left.
+pub fn recount(set_ids: &[i64]) {
+    if set_ids.is_empty() {
+        return;
+    }
+    let fresh = format!(
+        "SELECT * FROM ({}) f WHERE f.set_id = ANY ($1)",
+        include_str!("../../sql/evidence_of_sets.sql")
+    );
+    sql::run(
+        "DELETE FROM cdp.set_evidence WHERE set_id = ANY ($1)",
+        args![set_ids.to_vec()],
+    );
+    sql::run(&format!("INSERT INTO cdp.set_evidence {fresh}"), args![set_ids.to_vec()]);
+}
+
+/// Counts all evidence anew from what is stored, and writes the differences. The sets that differed.
+pub fn recount_all() -> Vec<i64> {
+    let fresh = include_str!("../../sql/evidence_of_sets.sql");
+    sql::rows(
+        &format!(
+            "WITH fresh AS MATERIALIZED ({fresh}), \
+             gone AS (DELETE FROM cdp.set_evidence e \
+                WHERE NOT EXISTS (SELECT 1 FROM fresh f \
+                   WHERE f.set_id = e.set_id AND f.source_id = e.source_id) RETURNING e.set_id), \
+             put AS (INSERT INTO cdp.set_evidence AS e SELECT * FROM fresh \
+                ON CONFLICT (set_id, source_id) DO UPDATE \
+                SET linked_at = EXCLUDED.linked_at, first_seen = EXCLUDED.first_seen, \
+                    last_seen = EXCLUDED.last_seen, count = EXCLUDED.count \
+                WHERE (e.linked_at, e.first_seen, e.last_seen, e.count) IS DISTINCT FROM \
+                      (EXCLUDED.linked_at, EXCLUDED.first_seen, EXCLUDED.last_seen, EXCLUDED.count) \
+                RETURNING e.set_id) \
+             SELECT set_id FROM gone UNION SELECT set_id FROM put"
+        ),
+        args![],
+        |row| row.want::<i64>(1),
+    )
+}

@@ -1,0 +1,206 @@
+//! The stored graph, as the engine reads it, and what the engine decided, written back.
+
+use std::collections::HashMap;
+
+use cdp_engine::graph::{
+    self, Decided, Decision, Evidence, Link, Moved, Node, Store, StoredLink, StoredNode, Update,
+};
+
+use super::Touched;
+use crate::args;
+use crate::pg::{Error, Result, Row, sql, time};
+use crate::rules::Rules;
+
+/// Brings the clusters of these nodes' region up to date.
+pub fn update(rules: &Rules, changed: &[i64]) -> Result<Touched> {
+    if changed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut touched = remove_dead(changed);
+    let outcome = graph::update(&mut Stored { rules }, changed, &rules.type_rules)?;
+    touched.extend(write(rules, &outcome));
+    touched.sort_unstable();
+    touched.dedup();
+    Ok(touched)
+}
+
+/// Decides the whole graph, and writes the differences.
+pub fn rebuild(rules: &Rules) -> Result<Touched> {
+    let mut touched = sql::rows(
+        "DELETE FROM cdp.clusters c WHERE NOT EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = c.node_id) \
+           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = c.node_id) \
+           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = c.node_id) \
+         RETURNING c.profile_id",
+        args![],
+        |row| row.want::<i64>(1),
+    );
+    let stored = sql::rows(
+        "SELECT i.node_id, i.type_id, i.value, c.profile_id \
+         FROM (SELECT node_id FROM cdp.set_nodes UNION SELECT low FROM cdp.links \
+               UNION SELECT high FROM cdp.links) a \
+         JOIN cdp.identifiers i USING (node_id) LEFT JOIN cdp.clusters c USING (node_id) \
+         ORDER BY i.node_id",
+        args![],
+        |row| read_node(rules, &row),
+    )
+    .into_iter()
+    .collect::<Result<Vec<_>>>()?;
+    let position: HashMap<i64, u32> =
+        (0u32..).zip(&stored).map(|(n, stored)| (stored.node.id, n)).collect();
+    let stored_links = sql::rows(LINKS, args![], |row| read_link(rules, &row));
+    let links: Vec<Link> = stored_links
+        .iter()
+        .map(|l| Link {
+            a: position[&l.a_id],
+            b: position[&l.b_id],
+            evidence: l.evidence,
+            confirmed: l.confirmed,
+            first_seen: l.first_seen,
+        })
+        .collect();
+    pgrx::check_for_interrupts!();
+    let former: Vec<Option<i64>> = stored.iter().map(|s| s.profile_id).collect();
+    let nodes: Vec<Node> = stored.into_iter().map(|s| s.node).collect();
+    let resolution = graph::resolve(&nodes, &links, &[], &rules.type_rules);
+    let moved = (0u32..)
+        .zip(&nodes)
+        .zip(&former)
+        .map(|((n, node), &from)| Moved {
+            node_id: node.id,
+            from,
+            to: resolution.profile_id(&nodes, n),
+        })
+        .filter(|moved| moved.from != Some(moved.to))
+        .collect();
+    let decided = stored_links
+        .into_iter()
+        .zip(&resolution.decisions)
+        .filter(|(link, decision)| link.decision != Some(**decision))
+        .map(|(link, &decision)| Decided { link, decision })
+        .collect();
+    touched.extend(write(rules, &Update { moved, decided }));
+    Ok(touched)
+}
+
+const LINKS: &str = "SELECT low, high, confirmed, first_seen, decision, rule_type FROM cdp.links";
+
+/// Takes nodes out of the graph that no set and no link holds any more; the profiles they were in.
+fn remove_dead(nodes: &[i64]) -> Vec<i64> {
+    sql::rows(
+        "DELETE FROM cdp.clusters c USING unnest($1::bigint[]) n (node_id) \
+         WHERE c.node_id = n.node_id \
+           AND NOT EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = c.node_id) \
+           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = c.node_id) \
+           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = c.node_id) \
+         RETURNING c.profile_id",
+        args![nodes.to_vec()],
+        |row| row.want::<i64>(1),
+    )
+}
+
+/// The graph in the tables.
+struct Stored<'a> {
+    rules: &'a Rules,
+}
+
+impl Store for Stored<'_> {
+    type Error = Error;
+
+    fn clusters_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredNode>> {
+        pgrx::check_for_interrupts!();
+        sql::rows(
+            "WITH asked AS (SELECT node_id FROM unnest($1::bigint[]) n (node_id)), \
+                  reached AS ( \
+                    SELECT c.node_id, c.profile_id FROM cdp.clusters c \
+                     WHERE c.profile_id = ANY (ARRAY(SELECT k.profile_id FROM asked a \
+                                                     JOIN cdp.clusters k USING (node_id))) \
+                    UNION ALL \
+                    SELECT a.node_id, NULL FROM asked a \
+                     WHERE NOT EXISTS (SELECT 1 FROM cdp.clusters c WHERE c.node_id = a.node_id) \
+                       AND (EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = a.node_id) \
+                         OR EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = a.node_id) \
+                         OR EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = a.node_id))) \
+             SELECT i.node_id, i.type_id, i.value, r.profile_id \
+             FROM reached r JOIN cdp.identifiers i ON i.node_id = r.node_id",
+            args![node_ids.to_vec()],
+            |row| read_node(self.rules, &row),
+        )
+        .into_iter()
+        .collect()
+    }
+
+    fn links_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredLink>> {
+        Ok(sql::rows(
+            &format!(
+                "{LINKS} WHERE low = ANY ($1) \
+                 UNION SELECT low, high, confirmed, first_seen, decision, rule_type \
+                 FROM cdp.links WHERE high = ANY ($1)"
+            ),
+            args![node_ids.to_vec()],
+            |row| read_link(self.rules, &row),
+        ))
+    }
+
+    fn cannot_of(&mut self, _node_ids: &[i64]) -> Result<Vec<(i64, i64)>> {
+        // Nobody can assert anything yet.
+        Ok(Vec::new())
+    }
+}
+
+fn read_node(rules: &Rules, row: &Row) -> Result<StoredNode> {
+    Ok(StoredNode {
+        node: Node {
+            id: row.want(1),
+            type_idx: rules.type_index(row.want(2))? as u16,
+            value: row.want::<String>(3).into_boxed_str(),
+        },
+        profile_id: row.get(4),
+    })
+}
+
+fn read_link(rules: &Rules, row: &Row) -> StoredLink {
+    let rule_type = row.get::<i32>(6).and_then(|id| rules.type_index(id).ok()).map(|n| n as u16);
+    StoredLink {
+        a_id: row.want(1),
+        b_id: row.want(2),
+        evidence: Evidence::Observed,
+        confirmed: row.want(3),
+        first_seen: time::from_pg(row.want(4)),
+        decision: Decision::from_code(row.want(5), rule_type),
+    }
+}
+
+/// Writes what was decided; the profiles that lost or gained a node.
+fn write(rules: &Rules, outcome: &Update) -> Vec<i64> {
+    if !outcome.moved.is_empty() {
+        sql::run(
+            "INSERT INTO cdp.clusters AS c (node_id, profile_id) \
+             SELECT * FROM unnest($1::bigint[], $2::bigint[]) \
+             ON CONFLICT (node_id) DO UPDATE SET profile_id = EXCLUDED.profile_id",
+            args![
+                outcome.moved.iter().map(|m| m.node_id).collect::<Vec<_>>(),
+                outcome.moved.iter().map(|m| m.to).collect::<Vec<_>>()
+            ],
+        );
+    }
+    if !outcome.decided.is_empty() {
+        let rule_type = |d: &Decided| d.decision.type_idx().map(|n| rules.type_ids[n as usize]);
+        sql::run(
+            "UPDATE cdp.links l SET decision = u.decision, rule_type = u.rule_type \
+             FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[]) \
+                  u (low, high, decision, rule_type) \
+             WHERE l.low = u.low AND l.high = u.high",
+            args![
+                outcome.decided.iter().map(|d| d.link.a_id.min(d.link.b_id)).collect::<Vec<_>>(),
+                outcome.decided.iter().map(|d| d.link.a_id.max(d.link.b_id)).collect::<Vec<_>>(),
+                outcome.decided.iter().map(|d| d.decision.as_code()).collect::<Vec<_>>(),
+                outcome.decided.iter().map(rule_type).collect::<Vec<_>>()
+            ],
+        );
+    }
+    let mut touched: Vec<i64> =
+        outcome.moved.iter().flat_map(|m| m.from.into_iter().chain([m.to])).collect();
+    touched.sort_unstable();
+    touched.dedup();
+    touched
+}

@@ -1,0 +1,75 @@
+//! Identity: from evidence to clusters. Derived under the rules in force, and only what a change can
+//! reach is derived anew.
+//!
+//! A change is a list of sets whose evidence, or whose members' standing, is new. It passes through
+//! three steps: which identifiers are shared now ([`shared`]), the stars of the sets and the links
+//! that they show ([`links`]), the clusters of those links' region (the engine's `graph::update`).
+
+mod graph;
+mod links;
+pub mod explain;
+pub mod resolve;
+mod shared;
+
+use crate::args;
+use crate::pg::{Result, sql};
+use crate::rules::Rules;
+
+/// Profiles whose nodes are others than before, whether they still exist or not.
+pub type Touched = Vec<i64>;
+
+/// Brings identity up to date after the evidence of these sets changed.
+pub fn update(rules: &Rules, sets: &[i64]) -> Result<Touched> {
+    if sets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sets = sets.to_vec();
+    sets.extend(shared::update(rules, &sets)?);
+    sets.sort_unstable();
+    sets.dedup();
+    let changed = links::derive(rules, &sets)?;
+    graph::update(rules, &changed)
+}
+
+/// Derives identity anew for everything stored, and writes the differences.
+pub fn rebuild(rules: &Rules) -> Result<Touched> {
+    reclassify(rules)?;
+    shared::rebuild(rules)?;
+    let sets = sql::rows("SELECT set_id FROM cdp.identifier_sets", args![], |row| row.want::<i64>(1));
+    for part in sets.chunks(50_000) {
+        pgrx::check_for_interrupts!();
+        links::derive(rules, part)?;
+    }
+    graph::rebuild(rules)
+}
+
+/// Asks anew of every identifier whether it is blocked.
+fn reclassify(rules: &Rules) -> Result<()> {
+    let known = sql::rows(
+        "SELECT i.node_id, i.type_id, i.value, coalesce(x.blocked, false) \
+         FROM cdp.identifiers i LEFT JOIN cdp.inert_identifiers x USING (node_id)",
+        args![],
+        |row| (row.want::<i64>(1), row.want::<i32>(2), row.want::<String>(3), row.want::<bool>(4)),
+    );
+    let (mut block, mut free) = (Vec::new(), Vec::new());
+    for (node, type_id, value, was) in known {
+        let is = rules.types.is_blocked(rules.type_index(type_id)?, &value);
+        match (was, is) {
+            (false, true) => block.push(node),
+            (true, false) => free.push(node),
+            _ => {}
+        }
+    }
+    sql::run(
+        "INSERT INTO cdp.inert_identifiers (node_id, blocked, shared) \
+         SELECT n, true, false FROM unnest($1::bigint[]) n \
+         ON CONFLICT (node_id) DO UPDATE SET blocked = true",
+        args![block],
+    );
+    sql::run(
+        "UPDATE cdp.inert_identifiers SET blocked = false WHERE node_id = ANY ($1)",
+        args![free],
+    );
+    shared::forget_ordinary();
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Trait candidates of each set and source: the mergeable state from which traits survive.
+
+use std::collections::BTreeMap;
+
+use cdp_engine::traits::Candidates;
+
+use crate::args;
+use crate::evidence::{Statement, tie};
+use crate::pg::{Error, Result, sql, time};
+use crate::rules::Rules;
+
+/// Candidates by set and source.
+pub type States = BTreeMap<(i64, i32), Candidates>;
+
+/// What statements say, as states.
+pub fn fold<'a>(rules: &Rules, statements: impl Iterator<Item = &'a Statement>) -> States {
+    let mut states = States::new();
+    for statement in statements.filter(|s| !s.trait_values.is_empty()) {
+        let state = states.entry((statement.set_id, statement.source_id)).or_default();
+        let tie = statement.tie();
+        for (name, value) in &statement.trait_values {
+            add(rules, state, name, value, statement.time, &tie);
+        }
+    }
+    states
+}
+
+fn add(
+    rules: &Rules,
+    state: &mut Candidates,
+    name: &str,
+    value: &serde_json::Value,
+    time: i64,
+    tie: &str,
+) {
+    // What jsonb cannot hold was refused when the message was read; a value nested too deep to be a
+    // trait stays in the stored message.
+    let _ = state.add(name, value, time, tie, rules.keep(name));
+}
+
+/// Adds states to those stored. The sets concerned.
+pub fn merge(rules: &Rules, mut states: States) -> Result<Vec<i64>> {
+    if states.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stored = sql::rows(
+        "SELECT t.set_id, t.source_id, t.candidates::text \
+         FROM unnest($1::bigint[], $2::integer[]) u (set_id, source_id) \
+         JOIN cdp.set_traits t ON t.set_id = u.set_id AND t.source_id = u.source_id",
+        args![
+            states.keys().map(|key| key.0).collect::<Vec<_>>(),
+            states.keys().map(|key| key.1).collect::<Vec<_>>()
+        ],
+        |row| ((row.want::<i64>(1), row.want::<i32>(2)), row.want::<String>(3)),
+    );
+    for (key, text) in stored {
+        let mut known = parse(&text)?;
+        if let Some(state) = states.get_mut(&key) {
+            let before = known.clone();
+            known.merge(state, |name| rules.keep(name));
+            if known == before {
+                states.remove(&key);
+            } else {
+                *state = known;
+            }
+        }
+    }
+    Ok(put(&states))
+}
+
+/// Writes states as they are. The sets concerned.
+pub fn put(states: &States) -> Vec<i64> {
+    if states.is_empty() {
+        return Vec::new();
+    }
+    sql::run(
+        "INSERT INTO cdp.set_traits AS t (set_id, source_id, candidates) \
+         SELECT u.set_id, u.source_id, u.candidates::jsonb \
+         FROM unnest($1::bigint[], $2::integer[], $3::text[]) u (set_id, source_id, candidates) \
+         ON CONFLICT (set_id, source_id) DO UPDATE SET candidates = EXCLUDED.candidates",
+        args![
+            states.keys().map(|key| key.0).collect::<Vec<_>>(),
+            states.keys().map(|key| key.1).collect::<Vec<_>>(),
+            states.values().map(Candidates::to_json).collect::<Vec<_>>()
+        ],
+    );
+    let mut sets: Vec<i64> = states.keys().map(|key| key.0).collect();
+    sets.dedup();
+    sets
+}
+
+/// Forgets what these sets said through one source.
+pub fn forget(pairs: &[(i64, i32)]) {
+    if pairs.is_empty() {
+        return;
+    }
+    sql::run(
+        "DELETE FROM cdp.set_traits t USING unnest($1::bigint[], $2::integer[]) u (set_id, source_id) \
+         WHERE t.set_id = u.set_id AND t.source_id = u.source_id",
+        args![
+            pairs.iter().map(|pair| pair.0).collect::<Vec<_>>(),
+            pairs.iter().map(|pair| pair.1).collect::<Vec<_>>()
+        ],
+    );
+}
+
+/// Folds all stored messages anew under the rules in force, and writes the differences. Records are
+/// the caller's: `records` are their states. The sets concerned.
+pub fn rebuild(rules: &Rules, records: States) -> Result<Vec<i64>> {
+    let mut states = records;
+    sql::stream(include_str!("../../sql/said_traits.sql"), args![], |row| {
+        let said: String = row.want(6);
+        let traits = cdp_engine::message::trait_values(&said)
+            .map_err(|error| Error::internal(format!("stored traits: {error}")))?;
+        let state = states.entry((row.want(1), row.want(2))).or_default();
+        let tie = tie(row.get::<String>(4).as_deref(), row.want(5));
+        let time = time::from_pg(row.want(3));
+        for (name, value) in &traits {
+            add(rules, state, name, value, time, &tie);
+        }
+        Ok(())
+    })?;
+    states.retain(|_, state| !state.is_empty());
+    let stored = sql::rows(
+        "SELECT set_id, source_id, candidates::text FROM cdp.set_traits",
+        args![],
+        |row| ((row.want::<i64>(1), row.want::<i32>(2)), row.want::<String>(3)),
+    );
+    let mut sets = Vec::new();
+    let mut gone = Vec::new();
+    for (key, text) in stored {
+        match states.get(&key) {
+            Some(state) if *state == parse(&text)? => {
+                states.remove(&key);
+            }
+            Some(_) => {}
+            None => {
+                gone.push(key);
+                sets.push(key.0);
+            }
+        }
+    }
+    forget(&gone);
+    sets.extend(put(&states));
+    sets.sort_unstable();
+    sets.dedup();
+    Ok(sets)
+}
+
+fn parse(text: &str) -> Result<Candidates> {
+    Candidates::from_json(text).map_err(|error| Error::internal(error.message).hint(error.hint))
+}

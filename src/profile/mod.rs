@@ -1,0 +1,5 @@
+//! Profiles: derived from the sets of each cluster. Which values win is the engine's `traits`.
+
+pub mod candidates;
+mod read;
+pub mod rows;

@@ -1,0 +1,223 @@
+//! The rows of `cdp.profile_rows`.
+
+use std::collections::{BTreeSet, HashMap};
+
+use cdp_engine::traits::{Candidates, TraitSpec, survive};
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
+use serde_json::{Map, Value};
+
+use crate::args;
+use crate::pg::{Error, Result, sql};
+use crate::rules::Rules;
+
+/// The profiles that these sets belong to.
+pub fn of_sets(sets: &[i64]) -> Vec<i64> {
+    if sets.is_empty() {
+        return Vec::new();
+    }
+    sql::rows(
+        "SELECT DISTINCT c.profile_id FROM unnest($1::bigint[]) u (set_id) \
+         JOIN cdp.set_nodes s ON s.set_id = u.set_id \
+         JOIN cdp.clusters c ON c.node_id = s.node_id",
+        args![sets.to_vec()],
+        |row| row.want::<i64>(1),
+    )
+}
+
+/// Moves `first_seen` and `last_seen` of the profiles of these sets, where nothing else changed.
+pub fn touch(sets: &[i64]) {
+    if sets.is_empty() {
+        return;
+    }
+    sql::run(
+        "UPDATE cdp.profile_rows p \
+         SET first_seen = least(p.first_seen, u.first_seen), last_seen = greatest(p.last_seen, u.last_seen) \
+         FROM (SELECT c.profile_id, min(e.first_seen) AS first_seen, max(e.last_seen) AS last_seen \
+               FROM unnest($1::bigint[]) u (set_id) \
+               JOIN cdp.set_evidence e ON e.set_id = u.set_id \
+               JOIN cdp.set_nodes s ON s.set_id = u.set_id \
+               JOIN cdp.clusters c ON c.node_id = s.node_id \
+               GROUP BY c.profile_id) u \
+         WHERE p.profile_id = u.profile_id \
+           AND (u.first_seen < p.first_seen OR u.last_seen > p.last_seen)",
+        args![sets.to_vec()],
+    );
+}
+
+/// Computes these profiles anew; those that no longer exist lose their row.
+pub fn refresh(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
+    for part in profile_ids.chunks(20_000) {
+        pgrx::check_for_interrupts!();
+        refresh_part(rules, part)?;
+    }
+    Ok(())
+}
+
+fn refresh_part(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
+    if profile_ids.is_empty() {
+        return Ok(());
+    }
+    let seen: Vec<(i64, TimestampWithTimeZone, TimestampWithTimeZone)> = sql::rows(
+        "SELECT s.profile_id, min(e.first_seen), max(e.last_seen) \
+         FROM cdp.profile_sets s JOIN cdp.set_evidence e ON e.set_id = s.set_id \
+         WHERE s.profile_id = ANY ($1) GROUP BY s.profile_id",
+        args![profile_ids.to_vec()],
+        |row| (row.want(1), row.want(2), row.want(3)),
+    );
+    let mut said: HashMap<i64, Vec<(i32, Candidates)>> = HashMap::new();
+    let stored = sql::rows(
+        "SELECT s.profile_id, t.source_id, t.candidates::text \
+         FROM cdp.profile_sets s JOIN cdp.set_traits t ON t.set_id = s.set_id \
+         WHERE s.profile_id = ANY ($1)",
+        args![profile_ids.to_vec()],
+        |row| (row.want::<i64>(1), row.want::<i32>(2), row.want::<String>(3)),
+    );
+    for (profile_id, source_id, text) in stored {
+        let state = Candidates::from_json(&text)
+            .map_err(|error| Error::internal(error.message).hint(error.hint))?;
+        said.entry(profile_id).or_default().push((source_id, state));
+    }
+    let mut columns = Columns::new(rules, seen.len());
+    for (profile_id, first_seen, last_seen) in seen {
+        let states = said.remove(&profile_id).unwrap_or_default();
+        columns.push(rules, profile_id, first_seen, last_seen, &states);
+    }
+    sql::run(
+        "DELETE FROM cdp.profile_rows p USING unnest($1::bigint[]) u (profile_id) \
+         WHERE p.profile_id = u.profile_id AND NOT p.profile_id = ANY ($2)",
+        args![profile_ids.to_vec(), columns.profile_id.clone()],
+    );
+    columns.write(rules);
+    Ok(())
+}
+
+/// The value of every trait of a profile: those declared, in order, and the rest.
+pub struct Traits {
+    /// Texts for the columns of declared traits.
+    pub declared: Vec<Option<String>>,
+    /// All others, and values that did not fit.
+    pub extra: Map<String, Value>,
+}
+
+/// What survives of what was said of a profile.
+pub fn traits(rules: &Rules, states: &[(i32, Candidates)]) -> Traits {
+    let mut extra = Map::new();
+    let candidates = |name: &str| {
+        let name = name.to_owned();
+        states.iter().flat_map(move |(source, state)| {
+            state.of(&name).map(|candidate| (*source, candidate)).collect::<Vec<_>>()
+        })
+    };
+    let declared = rules
+        .traits
+        .iter()
+        .map(|declared| {
+            let survival = survive(&declared.spec, candidates(&declared.spec.name));
+            if let Some(misfit) = survival.misfit {
+                extra.insert(declared.spec.name.clone(), misfit.value);
+            }
+            survival.winner.map(|winner| winner.coerced.to_text())
+        })
+        .collect();
+    let names: BTreeSet<&str> = states.iter().flat_map(|(_, state)| state.trait_names()).collect();
+    for name in names.into_iter().filter(|name| rules.declared(name).is_none()) {
+        let survival = survive(&TraitSpec::undeclared(name), candidates(name));
+        if let Some(winner) = survival.winner {
+            extra.insert(name.to_owned(), winner.value);
+        }
+    }
+    Traits { declared, extra }
+}
+
+struct Columns {
+    profile_id: Vec<i64>,
+    first_seen: Vec<TimestampWithTimeZone>,
+    last_seen: Vec<TimestampWithTimeZone>,
+    extra: Vec<String>,
+    declared: Vec<Vec<Option<String>>>,
+}
+
+impl Columns {
+    fn new(rules: &Rules, rows: usize) -> Self {
+        Self {
+            profile_id: Vec::with_capacity(rows),
+            first_seen: Vec::with_capacity(rows),
+            last_seen: Vec::with_capacity(rows),
+            extra: Vec::with_capacity(rows),
+            declared: vec![Vec::with_capacity(rows); rules.traits.len()],
+        }
+    }
+
+    fn push(
+        &mut self,
+        rules: &Rules,
+        profile_id: i64,
+        first_seen: TimestampWithTimeZone,
+        last_seen: TimestampWithTimeZone,
+        states: &[(i32, Candidates)],
+    ) {
+        let traits = traits(rules, states);
+        self.profile_id.push(profile_id);
+        self.first_seen.push(first_seen);
+        self.last_seen.push(last_seen);
+        self.extra.push(Value::Object(traits.extra).to_string());
+        for (column, value) in self.declared.iter_mut().zip(traits.declared) {
+            column.push(value);
+        }
+    }
+
+    fn write(self, rules: &Rules) {
+        if self.profile_id.is_empty() {
+            return;
+        }
+        // One text array a declared trait, cast to its type: the engine made sure that it can be.
+        let mut names = Vec::new();
+        let mut values = Vec::new();
+        let mut arrays = vec!["$1::bigint[]".to_owned(), "$2::timestamptz[]".to_owned(),
+            "$3::timestamptz[]".to_owned(), "$4::text[]".to_owned()];
+        let mut aliases = vec!["profile_id".to_owned(), "first_seen".to_owned(),
+            "last_seen".to_owned(), "extra".to_owned()];
+        for (n, declared) in rules.traits.iter().enumerate() {
+            names.push(pgrx::spi::quote_identifier(&declared.column));
+            values.push(format!("u.v{n}::{}", declared.spec.ty.as_sql()));
+            arrays.push(format!("${}::text[]", n + 5));
+            aliases.push(format!("v{n}"));
+        }
+        let list = |first: &[&str], rest: &[String]| {
+            first.iter().map(|s| (*s).to_owned()).chain(rest.iter().cloned()).collect::<Vec<_>>().join(", ")
+        };
+        let targets = list(&["first_seen", "last_seen", "extra"], &names);
+        let fresh: Vec<String> =
+            targets.split(", ").map(|column| format!("EXCLUDED.{column}")).collect();
+        let present: Vec<String> = targets.split(", ").map(|column| format!("p.{column}")).collect();
+        let statement = format!(
+            "INSERT INTO cdp.profile_rows AS p (profile_id, {targets}) \
+             SELECT {} FROM unnest({}) u ({}) \
+             ON CONFLICT (profile_id) DO UPDATE SET ({targets}) = ROW ({}) \
+             WHERE ({}) IS DISTINCT FROM ({})",
+            list(&["u.profile_id", "u.first_seen", "u.last_seen", "u.extra::jsonb"], &values),
+            arrays.join(", "),
+            aliases.join(", "),
+            fresh.join(", "),
+            present.join(", "),
+            fresh.join(", "),
+        );
+        let mut arguments: Vec<DatumWithOid> = vec![
+            self.profile_id.into(),
+            self.first_seen.into(),
+            self.last_seen.into(),
+            self.extra.into(),
+        ];
+        arguments.extend(self.declared.into_iter().map(DatumWithOid::from));
+        sql::run(&statement, &arguments);
+    }
+}
+
+/// Every profile, and every row that should be none.
+pub fn all() -> Vec<i64> {
+    sql::rows(
+        "SELECT DISTINCT profile_id FROM cdp.clusters UNION SELECT profile_id FROM cdp.profile_rows",
+        args![],
+        |row| row.want::<i64>(1),
+    )
+}
