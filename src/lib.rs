@@ -5,10 +5,13 @@
 //! The algorithms are in the crate `cdp_engine`, which knows no PostgreSQL; unsafe code is in
 //! [`pg`] alone.
 
+mod config;
 pub mod evidence;
 pub mod install;
+mod operate;
 pub mod pg;
 pub mod pipeline;
+pub mod rebuild;
 pub mod worker;
 
 pgrx::pg_module_magic!(name, version);

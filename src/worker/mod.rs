@@ -2,3 +2,8 @@
 
 /// Tells the launcher, at commit, that this database may have become ready for a worker.
 pub fn announce_installation() {}
+
+/// What the workers of this database do, in a line.
+pub fn describe() -> String {
+    "unknown".to_owned()
+}
