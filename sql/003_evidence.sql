@@ -70,13 +70,12 @@ CREATE TABLE cdp.row_versions (
     source_id    integer     NOT NULL,
     key          text        NOT NULL COLLATE "C",
     version      bigint      NOT NULL,
-    op           "char"      NOT NULL,
     part         text        NOT NULL,
     received_at  timestamptz NOT NULL,
     "row"        jsonb,
     PRIMARY KEY (source_id, key, version)
 );
-COMMENT ON TABLE cdp.row_versions IS 'every captured version of the rows of mapped tables';
+COMMENT ON TABLE cdp.row_versions IS 'every captured version of the rows of mapped tables; a NULL row is a deletion';
 
 CREATE TABLE cdp.records (
     source_id    integer     NOT NULL,
@@ -87,6 +86,9 @@ CREATE TABLE cdp.records (
     "time"       timestamptz,
     event_id     bigint,
     captured_at  timestamptz NOT NULL,
+    said_at      timestamptz,
+    said         jsonb,
     PRIMARY KEY (source_id, key)
 );
-COMMENT ON TABLE cdp.records IS 'the version of each mapped row that stands, and its identifier set; set_id is NULL once deleted';
+CREATE INDEX records_set ON cdp.records (set_id) WHERE set_id IS NOT NULL;
+COMMENT ON TABLE cdp.records IS 'the version of each mapped row that stands, its identifier set and what it says; set_id is NULL once deleted';

@@ -6,7 +6,7 @@ SELECT u.set_id, u.source_id,
         UNION ALL
         SELECT set_id, source_id, "time", received_at FROM cdp.messages
         UNION ALL
-        SELECT r.set_id, r.source_id, r."time", 'infinity'::timestamptz
+        SELECT r.set_id, r.source_id, r."time", '-infinity'::timestamptz
           FROM cdp.records r JOIN cdp.sources rs ON rs.source_id = r.source_id
          WHERE r.set_id IS NOT NULL AND rs.kind = 'records') u
   JOIN cdp.sources s ON s.source_id = u.source_id

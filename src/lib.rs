@@ -7,11 +7,17 @@
 
 mod config;
 pub mod evidence;
+pub mod identity;
+pub mod ingest;
 pub mod install;
+pub mod mapping;
 mod operate;
 pub mod pg;
 pub mod pipeline;
+pub mod profile;
 pub mod rebuild;
+pub mod rules;
+pub mod segment;
 pub mod worker;
 
 pgrx::pg_module_magic!(name, version);

@@ -41,14 +41,22 @@ pub fn run_batch(limit: i32) -> Result<Report> {
 /// As [`run_batch`].
 pub fn set_aside_next(reason: &str, detail: &str) -> Result<Report> {
     batch(1, |_, _, arrivals| {
-        let dead: Vec<_> =
-            arrivals.iter().map(|a| read::DeadLetter::of(a, reason, detail)).collect();
+        let dead: Vec<_> = arrivals
+            .iter()
+            .map(|a| read::DeadLetter::of(a, reason, detail))
+            .collect();
         read::bury(&dead);
-        Ok(Report { rejected: dead.len() as i64, ..Report::default() })
+        Ok(Report {
+            rejected: dead.len() as i64,
+            ..Report::default()
+        })
     })
 }
 
-fn batch(limit: i32, apply: impl FnOnce(&Rules, &[segment::Segment], &[Arrival]) -> Result<Report>) -> Result<Report> {
+fn batch(
+    limit: i32,
+    apply: impl FnOnce(&Rules, &[segment::Segment], &[Arrival]) -> Result<Report>,
+) -> Result<Report> {
     transaction::require_read_committed("processing")?;
     role::as_owner(|| {
         install::require_ready()?;
@@ -66,7 +74,11 @@ fn batch(limit: i32, apply: impl FnOnce(&Rules, &[segment::Segment], &[Arrival])
         let segments = segment::load()?;
         let report = apply(&rules, &segments, &window.arrivals)?;
         let read = window.arrivals.len() as i64;
-        let oldest = window.arrivals.iter().map(|arrival| arrival.received_at).min();
+        let oldest = window
+            .arrivals
+            .iter()
+            .map(|arrival| arrival.received_at)
+            .min();
         inbox::advance(
             &window.after,
             Counts {
@@ -78,13 +90,21 @@ fn batch(limit: i32, apply: impl FnOnce(&Rules, &[segment::Segment], &[Arrival])
                 lag: oldest.map(|oldest| time::now() - oldest),
             },
         );
-        Ok(Report { read, more: window.more, ..report })
+        Ok(Report {
+            read,
+            more: window.more,
+            ..report
+        })
     })
 }
 
 /// Applies arrivals; where that fails for their sake, halves them until the one at fault stands
 /// alone and goes to the dead letters. A subtransaction a half, never one a message.
-fn apply_or_bisect(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> Result<Report> {
+fn apply_or_bisect(
+    rules: &Rules,
+    segments: &[segment::Segment],
+    arrivals: &[Arrival],
+) -> Result<Report> {
     pgrx::check_for_interrupts!();
     if arrivals.is_empty() {
         return Ok(Report::default());
@@ -96,7 +116,10 @@ fn apply_or_bisect(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arr
     };
     if let [arrival] = arrivals {
         read::bury(&[read::DeadLetter::of(arrival, "failed", error.to_string())]);
-        return Ok(Report { rejected: 1, ..Report::default() });
+        return Ok(Report {
+            rejected: 1,
+            ..Report::default()
+        });
     }
     let (first, second) = arrivals.split_at(arrivals.len() / 2);
     let first = apply_or_bisect(rules, segments, first)?;
@@ -115,65 +138,88 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     // Parse, normalise, deduplicate.
     let reading = read::read(rules, arrivals)?;
     let fresh = keys::deduplicate(reading.statements, arrivals);
-    let mut statements = fresh.statements;
-    let rows = rows::apply(rules, reading.rows)?;
-    let mut standing = rows.statements;
+    let mut messages = fresh.statements;
+    let mut rows = rows::apply(reading.rows);
 
     // Store: identifiers and their sets, then events, messages and records.
-    sets::resolve(rules, statements.iter_mut().chain(standing.iter_mut().map(|s| &mut s.statement)))?;
-    let event_names = event_names(&statements, &standing);
-    store::store(&mut statements);
-    rows::store(&mut standing);
+    let new_events = event_names(messages.iter().chain(&rows.statements));
+    sets::resolve(rules, messages.iter_mut().chain(&mut rows.statements))?;
+    store::store(&mut messages);
+    let row_events = store::store(&mut rows.statements);
+    rows.remember(&row_events);
     read::bury(&reading.dead);
     read::bury(&fresh.dead);
     reading.issues.store();
 
     // Evidence: what was added, and what was withdrawn.
-    let mut changed = tally::add(statements.iter());
-    let shown: Vec<i64> = rows.withdrawn.iter().copied().chain(standing.iter().map(|s| s.statement.set_id)).collect();
-    tally::recount(&shown);
-    changed.extend_from_slice(&shown);
-    let left = profile::rows::of_sets(&rows.withdrawn);
+    let withdrawn_from = profile::rows::of_sets(&rows.recount);
+    let recount = rows.sets_to_recount();
+    let mut changed = tally::add(messages.iter().chain(rows.added()));
+    tally::recount(&recount);
+    changed.extend_from_slice(&recount);
 
-    // Identity, traits, profiles, segments: only what the changes can reach.
+    // Identity, traits, profiles: only what the changes can reach.
     let mut touched = identity::update(rules, &changed)?;
-    touched.extend(left);
-    let said = profile::candidates::merge(rules, profile::candidates::fold(rules, statements.iter()))?;
-    profile::candidates::put(&profile::candidates::fold(rules, standing.iter().map(|s| &s.statement)));
-    let mut anew: Vec<i64> = said;
-    anew.extend_from_slice(&shown);
-    touched.extend(profile::rows::of_sets(&anew));
+    let all = || messages.iter().chain(&rows.statements);
+    let said = profile::candidates::merge(rules, profile::candidates::fold(rules, all()))?;
+    touched.extend(withdrawn_from);
+    touched.extend(profile::rows::of_sets(&said));
+    touched.extend(profile::rows::of_sets(&recount));
     touched.sort_unstable();
     touched.dedup();
-    let mut sets: Vec<i64> = statements.iter().map(|s| s.set_id).collect();
-    sets.sort_unstable();
-    sets.dedup();
-    profile::rows::touch(&sets);
+    let active_sets = distinct(all().map(|statement| statement.set_id));
+    profile::rows::touch(&active_sets);
     profile::rows::refresh(rules, &touched)?;
-    let active = if segments.is_empty() { Vec::new() } else { profile::rows::of_sets(&sets) };
+
+    // Segments: of the profiles that changed, and of those that only did something.
+    let active = if segments.is_empty() {
+        Vec::new()
+    } else {
+        profile::rows::of_sets(&active_sets)
+    };
     segment::refresh_changed(
         segments,
-        &segment::Changes { profiles: &touched, active: &active, events: &event_names },
+        &segment::Changes {
+            profiles: &touched,
+            active: &active,
+            events: &new_events,
+        },
     );
     Ok(Report {
         read: 0,
-        accepted: (statements.len() as i64) + rows.accepted,
+        accepted: messages.len() as i64 + rows.accepted,
         duplicates: fresh.duplicates + rows.duplicates,
         rejected: (reading.dead.len() + fresh.dead.len()) as i64,
         more: false,
     })
 }
 
+fn distinct(ids: impl Iterator<Item = i64>) -> Vec<i64> {
+    let mut ids: Vec<i64> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
 /// The names of the events among them.
-fn event_names(statements: &[Statement], standing: &[rows::Standing]) -> Vec<String> {
-    let all = statements.iter().chain(standing.iter().map(|s| &s.statement));
-    let mut names: Vec<String> = all
+fn event_names<'a>(statements: impl Iterator<Item = &'a Statement>) -> Vec<String> {
+    let mut names: Vec<String> = statements
         .filter_map(|statement| match &statement.body {
             evidence::Body::Event { name, .. } => name.clone(),
-            _ => None,
+            evidence::Body::Message { .. } | evidence::Body::Record => None,
         })
         .collect();
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// Runs one batch in this session: for tests, and for servers without workers. The number of
+/// messages read.
+#[pgrx::pg_extern(volatile, parallel_unsafe)]
+fn process(batch_size: pgrx::default!(Option<i32>, "NULL")) -> i64 {
+    use crate::pg::error::OrRaise;
+    run_batch(batch_size.unwrap_or_else(|| crate::pg::guc::BATCH_SIZE.get()))
+        .or_raise()
+        .read
 }

@@ -56,8 +56,11 @@ impl Rules {
         let sources = load_sources();
         let (types, type_ids, type_rules, max_degree, record_types) = load_types()?;
         let traits = load_traits(&sources)?;
-        let trait_index =
-            traits.iter().enumerate().map(|(n, t)| (t.spec.name.clone(), n)).collect();
+        let trait_index = traits
+            .iter()
+            .enumerate()
+            .map(|(n, t)| (t.spec.name.clone(), n))
+            .collect();
         Ok(Self {
             sources,
             types,
@@ -77,7 +80,8 @@ impl Rules {
 
     /// Which candidates of a trait are kept.
     pub fn keep(&self, name: &str) -> Keep {
-        self.declared(name).map_or(Keep::UNDECLARED, |declared| declared.spec.keep())
+        self.declared(name)
+            .map_or(Keep::UNDECLARED, |declared| declared.spec.keep())
     }
 
     /// The index of a type by its id.
@@ -158,7 +162,10 @@ fn load_types() -> Result<Types> {
     for l in &loaded {
         let limits: HashMap<String, u32> =
             serde_json::from_str(&l.max_degree).map_err(|error| {
-                Error::invalid(format!("max_degree of identifier type \"{}\": {error}", l.spec.name))
+                Error::invalid(format!(
+                    "max_degree of identifier type \"{}\": {error}",
+                    l.spec.name
+                ))
             })?;
         let mut limits: Vec<_> = limits
             .into_iter()
@@ -196,7 +203,8 @@ pub fn normaliser(name: &str, default_region: Option<String>) -> Result<Normalis
 }
 
 fn load_traits(sources: &HashMap<String, Source>) -> Result<Vec<Trait>> {
-    let fault = |error: cdp_engine::traits::TraitError| Error::invalid(error.message).hint(error.hint);
+    let fault =
+        |error: cdp_engine::traits::TraitError| Error::invalid(error.message).hint(error.hint);
     sql::rows(
         "SELECT name, type, survivorship, source_priority, column_name FROM cdp.traits ORDER BY trait_id",
         args![],

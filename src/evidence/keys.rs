@@ -24,7 +24,11 @@ pub struct Deduplicated {
 
 /// Keeps what is new, and remembers it.
 pub fn deduplicate(statements: Vec<Statement>, arrivals: &[Arrival]) -> Deduplicated {
-    let mut out = Deduplicated { statements: Vec::new(), duplicates: 0, dead: Vec::new() };
+    let mut out = Deduplicated {
+        statements: Vec::new(),
+        duplicates: 0,
+        dead: Vec::new(),
+    };
     let mut seen: HashMap<(i32, String), i64> = HashMap::with_capacity(statements.len());
     let mut fresh = Vec::with_capacity(statements.len());
     for statement in statements {
@@ -46,28 +50,44 @@ pub fn deduplicate(statements: Vec<Statement>, arrivals: &[Arrival]) -> Deduplic
          ON CONFLICT DO NOTHING RETURNING source_id, message_id",
         args![
             fresh.iter().map(|(key, _)| key.0).collect::<Vec<_>>(),
-            fresh.iter().map(|(key, _)| key.1.as_str()).collect::<Vec<_>>(),
-            fresh.iter().map(|(_, s)| s.content_hash).collect::<Vec<_>>()
+            fresh
+                .iter()
+                .map(|(key, _)| key.1.as_str())
+                .collect::<Vec<_>>(),
+            fresh
+                .iter()
+                .map(|(_, s)| s.content_hash)
+                .collect::<Vec<_>>()
         ],
         |row| (row.want::<i32>(1), row.want::<String>(2)),
     );
     if inserted.len() == fresh.len() {
-        out.statements.extend(fresh.into_iter().map(|(_, statement)| statement));
+        out.statements
+            .extend(fresh.into_iter().map(|(_, statement)| statement));
         return out;
     }
     let inserted: HashSet<(i32, String)> = inserted.into_iter().collect();
-    let (new, old): (Vec<_>, Vec<_>) =
-        fresh.into_iter().partition(|(key, _)| inserted.contains(key));
-    out.statements.extend(new.into_iter().map(|(_, statement)| statement));
+    let (new, old): (Vec<_>, Vec<_>) = fresh
+        .into_iter()
+        .partition(|(key, _)| inserted.contains(key));
+    out.statements
+        .extend(new.into_iter().map(|(_, statement)| statement));
     let hashes: HashMap<(i32, String), i64> = sql::rows(
         "SELECT k.source_id, k.message_id, k.content_hash FROM cdp.message_keys k \
          JOIN unnest($1::integer[], $2::text[]) u (source_id, message_id) \
            ON u.source_id = k.source_id AND u.message_id = k.message_id",
         args![
             old.iter().map(|(key, _)| key.0).collect::<Vec<_>>(),
-            old.iter().map(|(key, _)| key.1.as_str()).collect::<Vec<_>>()
+            old.iter()
+                .map(|(key, _)| key.1.as_str())
+                .collect::<Vec<_>>()
         ],
-        |row| ((row.want::<i32>(1), row.want::<String>(2)), row.want::<i64>(3)),
+        |row| {
+            (
+                (row.want::<i32>(1), row.want::<String>(2)),
+                row.want::<i64>(3),
+            )
+        },
     )
     .into_iter()
     .collect();

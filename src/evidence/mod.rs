@@ -27,6 +27,8 @@ pub struct Statement {
     pub time: i64,
     /// The time that its links date from.
     pub linked_at: i64,
+    /// When its trait values were said: the time of a message, the last change of a record.
+    pub said_at: i64,
     /// The sender's id of it; of a mapped row, its key.
     pub message_id: Option<String>,
     /// Hash of what it says.

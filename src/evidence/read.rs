@@ -64,7 +64,15 @@ pub struct Issues(BTreeMap<(i32, &'static str, String, String), (i64, String, i6
 
 impl Issues {
     /// Counts one.
-    pub fn add(&mut self, source: i32, kind: &'static str, name: &str, reason: &str, sample: &str, at: i64) {
+    pub fn add(
+        &mut self,
+        source: i32,
+        kind: &'static str,
+        name: &str,
+        reason: &str,
+        sample: &str,
+        at: i64,
+    ) {
         let sample: String = sample.chars().take(200).collect();
         let entry = self
             .0
@@ -101,9 +109,15 @@ impl Issues {
 /// Reads arrivals under the rules.
 pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
     let mut reading = Reading::default();
-    let fallback = guc::DEFAULT_SOURCE.get().and_then(|name| name.into_string().ok());
+    let fallback = guc::DEFAULT_SOURCE
+        .get()
+        .and_then(|name| name.into_string().ok());
     let fallback = fallback.as_deref().unwrap_or("default");
-    let mappings = if arrivals.iter().any(|a| a.is_row) { mapping::load()? } else { Vec::new() };
+    let mappings = if arrivals.iter().any(|a| a.is_row) {
+        mapping::load()?
+    } else {
+        Vec::new()
+    };
     for arrival in arrivals {
         pgrx::check_for_interrupts!();
         let name = arrival.source.as_deref().unwrap_or(fallback);
@@ -116,7 +130,9 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
             continue;
         };
         let Some(text) = arrival.text.as_deref() else {
-            reading.dead.push(DeadLetter::of(arrival, "not_json", "the message is NULL"));
+            reading
+                .dead
+                .push(DeadLetter::of(arrival, "not_json", "the message is NULL"));
             continue;
         };
         if arrival.is_row {
@@ -168,11 +184,20 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
                 })
                 .collect::<Vec<_>>()
                 .join("; ");
-            reading.dead.push(DeadLetter::of(arrival, "no_identifier", detail));
+            reading
+                .dead
+                .push(DeadLetter::of(arrival, "no_identifier", detail));
             continue;
         }
-        check_traits(rules, source.id, &parsed.trait_values, arrival.received_at, &mut reading.issues);
-        let owned = |json: Option<&serde_json::value::RawValue>| json.map(|raw| raw.get().to_owned());
+        check_traits(
+            rules,
+            source.id,
+            &parsed.trait_values,
+            arrival.received_at,
+            &mut reading.issues,
+        );
+        let owned =
+            |json: Option<&serde_json::value::RawValue>| json.map(|raw| raw.get().to_owned());
         let rest = (parsed.rest != "{}").then_some(parsed.rest);
         let kind = parsed.kind.as_str();
         let body = match parsed.kind {
@@ -196,6 +221,7 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
             received_at: arrival.received_at,
             time: parsed.time,
             linked_at: linked_at(parsed.time, arrival.received_at, source.max_backdate),
+            said_at: parsed.time,
             message_id: parsed.message_id,
             content_hash: parsed.content_hash,
             identifiers,
@@ -231,7 +257,14 @@ pub fn check_traits(
         if let Some(declared) = rules.declared(name)
             && let Err(misfit) = coerce(value, declared.spec.ty)
         {
-            issues.add(source_id, "trait", name, &misfit.reason, &value.to_string(), at);
+            issues.add(
+                source_id,
+                "trait",
+                name,
+                &misfit.reason,
+                &value.to_string(),
+                at,
+            );
         }
     }
 }
@@ -246,7 +279,9 @@ pub fn bury(dead: &[DeadLetter]) {
         "INSERT INTO cdp.dead_letter (received_at, source, inbox_id, reason, detail, message) \
          SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])",
         args![
-            dead.iter().map(|d| time::to_pg(d.received_at)).collect::<Vec<_>>(),
+            dead.iter()
+                .map(|d| time::to_pg(d.received_at))
+                .collect::<Vec<_>>(),
             column(|d| d.source.clone()),
             dead.iter().map(|d| d.inbox_id).collect::<Vec<_>>(),
             column(|d| Some(d.reason.clone())),

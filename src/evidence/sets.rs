@@ -35,9 +35,9 @@ pub fn resolve<'a>(
     for statement in &statements {
         let mut members = Vec::with_capacity(statement.identifiers.len());
         for (type_index, value) in &statement.identifiers {
-            let node = nodes.get(&(*type_index, value.as_str())).ok_or_else(|| {
-                Error::internal(format!("identifier \"{value}\" has no node"))
-            })?;
+            let node = nodes
+                .get(&(*type_index, value.as_str()))
+                .ok_or_else(|| Error::internal(format!("identifier \"{value}\" has no node")))?;
             members.push(*node);
         }
         members.sort_unstable();
@@ -72,7 +72,10 @@ fn resolve_nodes<'a>(
          JOIN cdp.identifiers i ON i.value = u.value AND i.type_id = u.type_id",
         args![
             wanted.iter().map(|(_, value)| *value).collect::<Vec<_>>(),
-            wanted.iter().map(|(index, _)| rules.type_ids[*index]).collect::<Vec<_>>()
+            wanted
+                .iter()
+                .map(|(index, _)| rules.type_ids[*index])
+                .collect::<Vec<_>>()
         ],
         |row| (row.want::<i64>(1), row.want::<i64>(2)),
     );
@@ -90,7 +93,10 @@ fn resolve_nodes<'a>(
          SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[])",
         args![
             missing.iter().map(|(_, value)| *value).collect::<Vec<_>>(),
-            missing.iter().map(|(index, _)| rules.type_ids[*index]).collect::<Vec<_>>(),
+            missing
+                .iter()
+                .map(|(index, _)| rules.type_ids[*index])
+                .collect::<Vec<_>>(),
             ids.clone()
         ],
     );
@@ -119,41 +125,44 @@ fn resolve_sets(wanted: HashMap<u128, Vec<i64>>) -> (HashMap<u128, i64>, Vec<i64
         "SELECT s.fingerprint, s.set_id FROM unnest($1::uuid[]) u (fingerprint) \
          JOIN cdp.identifier_sets s ON s.fingerprint = u.fingerprint",
         args![wanted.keys().map(|&f| uuid(f)).collect::<Vec<_>>()],
-        |row| (u128::from_be_bytes(*row.want::<Uuid>(1).as_bytes()), row.want::<i64>(2)),
+        |row| {
+            (
+                u128::from_be_bytes(*row.want::<Uuid>(1).as_bytes()),
+                row.want::<i64>(2),
+            )
+        },
     )
     .into_iter()
     .collect();
-    let mut missing: Vec<(u128, Vec<i64>)> =
-        wanted.into_iter().filter(|(fingerprint, _)| !ids.contains_key(fingerprint)).collect();
+    let mut missing: Vec<(u128, Vec<i64>)> = wanted
+        .into_iter()
+        .filter(|(fingerprint, _)| !ids.contains_key(fingerprint))
+        .collect();
     if missing.is_empty() {
         return (ids, Vec::new());
     }
     missing.sort_unstable_by(|a, b| a.1.cmp(&b.1));
     let first = reserve("cdp.set_id_seq", missing.len());
     let new: Vec<i64> = (first..).take(missing.len()).collect();
-    // Arrays of arrays cannot differ in length: members travel flat, with the length of each.
+    // Arrays of arrays cannot differ in length: members travel flat, with the place of each set's.
+    let (mut starts, mut ends, mut flat) = (Vec::new(), Vec::new(), Vec::new());
+    for (_, members) in &missing {
+        starts.push(flat.len() as i32 + 1);
+        flat.extend_from_slice(members);
+        ends.push(flat.len() as i32);
+    }
     sql::run(
         "INSERT INTO cdp.identifier_sets (set_id, fingerprint, nodes) \
-         SELECT u.set_id, u.fingerprint, ($4::bigint[])[u.first : u.last] \
-         FROM unnest($1::bigint[], $2::uuid[], $3::integer[], $5::integer[]) \
+         SELECT u.set_id, u.fingerprint, ($3::bigint[])[u.first : u.last] \
+         FROM unnest($1::bigint[], $2::uuid[], $4::integer[], $5::integer[]) \
               u (set_id, fingerprint, first, last)",
-        {
-            let mut first = Vec::with_capacity(missing.len());
-            let mut last = Vec::with_capacity(missing.len());
-            let mut flat = Vec::new();
-            for (_, members) in &missing {
-                first.push(flat.len() as i32 + 1);
-                flat.extend_from_slice(members);
-                last.push(flat.len() as i32);
-            }
-            args![
-                new.clone(),
-                missing.iter().map(|(f, _)| uuid(*f)).collect::<Vec<_>>(),
-                first,
-                flat,
-                last
-            ]
-        },
+        args![
+            new.clone(),
+            missing.iter().map(|(f, _)| uuid(*f)).collect::<Vec<_>>(),
+            flat,
+            starts,
+            ends
+        ],
     );
     let (mut nodes, mut sets) = (Vec::new(), Vec::new());
     for ((fingerprint, members), id) in missing.iter().zip(&new) {

@@ -39,7 +39,11 @@ impl Columns {
 
 /// Stores events and messages; the event id of each statement, 0 for records.
 pub fn store(statements: &mut [Statement]) -> Vec<i64> {
-    let first = if statements.is_empty() { 0 } else { sets::reserve_event_ids(statements.len()) };
+    let first = if statements.is_empty() {
+        0
+    } else {
+        sets::reserve_event_ids(statements.len())
+    };
     let mut ids = vec![0; statements.len()];
     let mut events = Columns::default();
     let mut messages = Columns::default();
@@ -47,7 +51,13 @@ pub fn store(statements: &mut [Statement]) -> Vec<i64> {
         let id = first + n as i64;
         // The JSON is not needed after this: it moves into the arguments.
         match std::mem::replace(&mut statement.body, Body::Record) {
-            Body::Event { kind, name, properties, context, rest } => {
+            Body::Event {
+                kind,
+                name,
+                properties,
+                context,
+                rest,
+            } => {
                 events.push(statement, id, kind);
                 events.name.push(name);
                 events.content.push(properties);
@@ -55,7 +65,12 @@ pub fn store(statements: &mut [Statement]) -> Vec<i64> {
                 events.rest.push(rest);
                 ids[n] = id;
             }
-            Body::Message { kind, traits, context, rest } => {
+            Body::Message {
+                kind,
+                traits,
+                context,
+                rest,
+            } => {
                 messages.push(statement, id, kind);
                 messages.content.push(traits);
                 messages.context.push(context);

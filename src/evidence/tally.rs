@@ -37,7 +37,11 @@ impl Tally {
 
     /// What the graph knows of it: a link's age, and the days that confirm it.
     fn seen_by_graph(&self) -> (i64, i64, i64) {
-        (self.linked_at, self.first_seen.div_euclid(DAY), self.last_seen.div_euclid(DAY))
+        (
+            self.linked_at,
+            self.first_seen.div_euclid(DAY),
+            self.last_seen.div_euclid(DAY),
+        )
     }
 }
 
@@ -90,7 +94,8 @@ pub fn add<'a>(statements: impl Iterator<Item = &'a Statement>) -> Vec<i64> {
         .collect();
     changed.dedup();
     let column = |get: fn(&Tally) -> i64| keys.iter().map(|k| get(&tallies[k])).collect::<Vec<_>>();
-    let times = |get: fn(&Tally) -> i64| column(get).into_iter().map(time::to_pg).collect::<Vec<_>>();
+    let times =
+        |get: fn(&Tally) -> i64| column(get).into_iter().map(time::to_pg).collect::<Vec<_>>();
     sql::run(
         "INSERT INTO cdp.set_evidence AS e \
              (set_id, source_id, linked_at, first_seen, last_seen, count) \
@@ -127,7 +132,10 @@ pub fn recount(set_ids: &[i64]) {
         "DELETE FROM cdp.set_evidence WHERE set_id = ANY ($1)",
         args![set_ids.to_vec()],
     );
-    sql::run(&format!("INSERT INTO cdp.set_evidence {fresh}"), args![set_ids.to_vec()]);
+    sql::run(
+        &format!("INSERT INTO cdp.set_evidence {fresh}"),
+        args![set_ids.to_vec()],
+    );
 }
 
 /// Counts all evidence anew from what is stored, and writes the differences. The sets that differed.

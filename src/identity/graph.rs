@@ -45,8 +45,10 @@ pub fn rebuild(rules: &Rules) -> Result<Touched> {
     )
     .into_iter()
     .collect::<Result<Vec<_>>>()?;
-    let position: HashMap<i64, u32> =
-        (0u32..).zip(&stored).map(|(n, stored)| (stored.node.id, n)).collect();
+    let position: HashMap<i64, u32> = (0u32..)
+        .zip(&stored)
+        .map(|(n, stored)| (stored.node.id, n))
+        .collect();
     let stored_links = sql::rows(LINKS, args![], |row| read_link(rules, &row));
     let links: Vec<Link> = stored_links
         .iter()
@@ -159,7 +161,10 @@ fn read_node(rules: &Rules, row: &Row) -> Result<StoredNode> {
 }
 
 fn read_link(rules: &Rules, row: &Row) -> StoredLink {
-    let rule_type = row.get::<i32>(6).and_then(|id| rules.type_index(id).ok()).map(|n| n as u16);
+    let rule_type = row
+        .get::<i32>(6)
+        .and_then(|id| rules.type_index(id).ok())
+        .map(|n| n as u16);
     StoredLink {
         a_id: row.want(1),
         b_id: row.want(2),
@@ -191,15 +196,30 @@ fn write(rules: &Rules, outcome: &Update) -> Vec<i64> {
                   u (low, high, decision, rule_type) \
              WHERE l.low = u.low AND l.high = u.high",
             args![
-                outcome.decided.iter().map(|d| d.link.a_id.min(d.link.b_id)).collect::<Vec<_>>(),
-                outcome.decided.iter().map(|d| d.link.a_id.max(d.link.b_id)).collect::<Vec<_>>(),
-                outcome.decided.iter().map(|d| d.decision.as_code()).collect::<Vec<_>>(),
+                outcome
+                    .decided
+                    .iter()
+                    .map(|d| d.link.a_id.min(d.link.b_id))
+                    .collect::<Vec<_>>(),
+                outcome
+                    .decided
+                    .iter()
+                    .map(|d| d.link.a_id.max(d.link.b_id))
+                    .collect::<Vec<_>>(),
+                outcome
+                    .decided
+                    .iter()
+                    .map(|d| d.decision.as_code())
+                    .collect::<Vec<_>>(),
                 outcome.decided.iter().map(rule_type).collect::<Vec<_>>()
             ],
         );
     }
-    let mut touched: Vec<i64> =
-        outcome.moved.iter().flat_map(|m| m.from.into_iter().chain([m.to])).collect();
+    let mut touched: Vec<i64> = outcome
+        .moved
+        .iter()
+        .flat_map(|m| m.from.into_iter().chain([m.to]))
+        .collect();
     touched.sort_unstable();
     touched.dedup();
     touched

@@ -38,7 +38,11 @@ pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Vec<i64>> {
         let star = star(&nodes, &rules.type_rules);
         let Some(centre) = star.centre else { continue };
         centres.push((*set_id, centre));
-        edges.extend(star.leaves.iter().map(|&leaf| (*set_id, centre.min(leaf), centre.max(leaf))));
+        edges.extend(
+            star.leaves
+                .iter()
+                .map(|&leaf| (*set_id, centre.min(leaf), centre.max(leaf))),
+        );
     }
     let mut changed = write_centres(sets, &centres);
     let pairs = write_edges(sets, edges);
@@ -63,13 +67,24 @@ fn load(rules: &Rules, sets: &[i64]) -> Result<HashMap<i64, Vec<Member>>> {
            AND EXISTS (SELECT 1 FROM cdp.set_evidence e WHERE e.set_id = s.set_id)",
         args![sets.to_vec()],
         |row| {
-            let member = (row.want::<i64>(2), row.want::<String>(4), row.want(5), row.want(6));
+            let member = (
+                row.want::<i64>(2),
+                row.want::<String>(4),
+                row.want(5),
+                row.want(6),
+            );
             (row.want::<i64>(1), row.want::<i32>(3), member)
         },
     );
     for (set_id, type_id, (node_id, value, blocked, shared)) in rows {
         let type_index = rules.type_index(type_id)? as u16;
-        loaded.entry(set_id).or_default().push(Member { node_id, type_index, value, blocked, shared });
+        loaded.entry(set_id).or_default().push(Member {
+            node_id,
+            type_index,
+            value,
+            blocked,
+            shared,
+        });
     }
     Ok(loaded)
 }
@@ -79,7 +94,10 @@ fn write_centres(sets: &[i64], centres: &[(i64, i64)]) -> Vec<i64> {
     let mut changed = sql::rows(
         "DELETE FROM cdp.set_nodes d USING unnest($1::bigint[]) s (set_id) \
          WHERE d.set_id = s.set_id AND NOT d.set_id = ANY ($2) RETURNING d.node_id",
-        args![sets.to_vec(), centres.iter().map(|c| c.0).collect::<Vec<_>>()],
+        args![
+            sets.to_vec(),
+            centres.iter().map(|c| c.0).collect::<Vec<_>>()
+        ],
         |row| row.want::<i64>(1),
     );
     changed.extend(sql::rows(
@@ -100,10 +118,7 @@ fn write_centres(sets: &[i64], centres: &[(i64, i64)]) -> Vec<i64> {
 }
 
 /// Writes the links that each set shows; every pair that one of them showed or shows.
-fn write_edges(
-    sets: &[i64],
-    edges: HashSet<(i64, i64, i64)>,
-) -> Vec<(i64, i64)> {
+fn write_edges(sets: &[i64], edges: HashSet<(i64, i64, i64)>) -> Vec<(i64, i64)> {
     let before: HashSet<(i64, i64, i64)> = sql::rows(
         "SELECT set_id, low, high FROM cdp.set_links WHERE set_id = ANY ($1)",
         args![sets.to_vec()],

@@ -5,9 +5,9 @@
 //! three steps: which identifiers are shared now ([`shared`]), the stars of the sets and the links
 //! that they show ([`links`]), the clusters of those links' region (the engine's `graph::update`).
 
+pub mod explain;
 mod graph;
 mod links;
-pub mod explain;
 pub mod resolve;
 mod shared;
 
@@ -35,7 +35,9 @@ pub fn update(rules: &Rules, sets: &[i64]) -> Result<Touched> {
 pub fn rebuild(rules: &Rules) -> Result<Touched> {
     reclassify(rules)?;
     shared::rebuild(rules)?;
-    let sets = sql::rows("SELECT set_id FROM cdp.identifier_sets", args![], |row| row.want::<i64>(1));
+    let sets = sql::rows("SELECT set_id FROM cdp.identifier_sets", args![], |row| {
+        row.want::<i64>(1)
+    });
     for part in sets.chunks(50_000) {
         pgrx::check_for_interrupts!();
         links::derive(rules, part)?;
@@ -49,7 +51,14 @@ fn reclassify(rules: &Rules) -> Result<()> {
         "SELECT i.node_id, i.type_id, i.value, coalesce(x.blocked, false) \
          FROM cdp.identifiers i LEFT JOIN cdp.inert_identifiers x USING (node_id)",
         args![],
-        |row| (row.want::<i64>(1), row.want::<i32>(2), row.want::<String>(3), row.want::<bool>(4)),
+        |row| {
+            (
+                row.want::<i64>(1),
+                row.want::<i32>(2),
+                row.want::<String>(3),
+                row.want::<bool>(4),
+            )
+        },
     );
     let (mut block, mut free) = (Vec::new(), Vec::new());
     for (node, type_id, value, was) in known {

@@ -32,10 +32,12 @@ pub fn update(rules: &Rules, sets: &[i64]) -> Result<Vec<i64>> {
 /// Looks again at every identifier that can be shared.
 pub fn rebuild(rules: &Rules) -> Result<()> {
     let limits = Limits::of(rules);
-    sql::run("UPDATE cdp.inert_identifiers SET shared = false, degree = NULL, by_type = NULL \
+    sql::run(
+        "UPDATE cdp.inert_identifiers SET shared = false, degree = NULL, by_type = NULL \
               WHERE shared AND node_id NOT IN \
                   (SELECT node_id FROM cdp.identifiers WHERE type_id = ANY ($1))",
-        args![limits.types.clone()]);
+        args![limits.types.clone()],
+    );
     if !limits.types.is_empty() {
         let nodes = sql::rows(
             "SELECT DISTINCT m.node_id FROM cdp.set_members m \
@@ -54,7 +56,10 @@ pub fn rebuild(rules: &Rules) -> Result<()> {
 
 /// Drops rows of identifiers that are neither blocked nor shared.
 pub fn forget_ordinary() {
-    sql::run("DELETE FROM cdp.inert_identifiers WHERE NOT blocked AND NOT shared", args![]);
+    sql::run(
+        "DELETE FROM cdp.inert_identifiers WHERE NOT blocked AND NOT shared",
+        args![],
+    );
 }
 
 /// The limits, as columns: identifiers of `types` may be seen with `most` values of `others`.
@@ -66,7 +71,11 @@ struct Limits {
 
 impl Limits {
     fn of(rules: &Rules) -> Self {
-        let mut limits = Self { types: Vec::new(), others: Vec::new(), most: Vec::new() };
+        let mut limits = Self {
+            types: Vec::new(),
+            others: Vec::new(),
+            most: Vec::new(),
+        };
         for (index, of_type) in rules.max_degree.iter().enumerate() {
             for &(other, most) in of_type {
                 limits.types.push(rules.type_ids[index]);
@@ -85,7 +94,12 @@ impl Limits {
         }
         sql::rows(
             include_str!("../../sql/shared_recount.sql"),
-            args![nodes.to_vec(), self.types.clone(), self.others.clone(), self.most.clone()],
+            args![
+                nodes.to_vec(),
+                self.types.clone(),
+                self.others.clone(),
+                self.most.clone()
+            ],
             |row| row.want::<i64>(1),
         )
     }

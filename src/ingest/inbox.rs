@@ -82,7 +82,14 @@ pub fn next(from: &Position, limit: i32) -> Window {
     let mut last = None;
     let arrivals = sql::rows(
         include_str!("../../sql/inbox_next.sql"),
-        args![from.consumed.as_str(), end.as_str(), xact.as_str(), id, limit, BATCH_BYTES],
+        args![
+            from.consumed.as_str(),
+            end.as_str(),
+            xact.as_str(),
+            id,
+            limit,
+            BATCH_BYTES
+        ],
         |row| {
             let id = row.want(1);
             last = Some((row.want::<String>(2), id));
@@ -95,22 +102,40 @@ pub fn next(from: &Position, limit: i32) -> Window {
             }
         },
     );
-    let bytes: usize = arrivals.iter().filter_map(|a| a.text.as_ref()).map(String::len).sum();
+    let bytes: usize = arrivals
+        .iter()
+        .filter_map(|a| a.text.as_ref())
+        .map(String::len)
+        .sum();
     let full = arrivals.len() >= limit as usize || bytes >= BATCH_BYTES as usize;
     match last {
         Some((xact, id)) if full => Window {
             arrivals,
-            after: Position { consumed: from.consumed.clone(), part: Some((end, xact, id)) },
+            after: Position {
+                consumed: from.consumed.clone(),
+                part: Some((end, xact, id)),
+            },
             more: true,
         },
-        _ => Window { arrivals, after: Position { consumed: end, part: None }, more: false },
+        _ => Window {
+            arrivals,
+            after: Position {
+                consumed: end,
+                part: None,
+            },
+            more: false,
+        },
     }
 }
 
 /// Whether anything waits, without taking a transaction id.
 pub fn has_more() -> bool {
-    sql::read_first(include_str!("../../sql/inbox_waiting.sql"), args![], |row| row.get::<bool>(1))
-        .flatten()
+    sql::read_first(
+        include_str!("../../sql/inbox_waiting.sql"),
+        args![],
+        |row| row.get::<bool>(1),
+    )
+    .flatten()
         == Some(true)
 }
 

@@ -167,9 +167,13 @@ pub fn require_tables() -> Result<()> {
 pub fn require_ready() -> Result<()> {
     require_tables()?;
     match state() {
-        State::Elsewhere => Err(Error::state("this database is a copy that has not been started")
-            .detail("It was restored, cloned or moved: another server may still run the original.")
-            .hint("Run SELECT cdp.start(); to go on here.")),
+        State::Elsewhere => Err(
+            Error::state("this database is a copy that has not been started")
+                .detail(
+                    "It was restored, cloned or moved: another server may still run the original.",
+                )
+                .hint("Run SELECT cdp.start(); to go on here."),
+        ),
         State::Paused => {
             Err(Error::state("processing is paused").hint("Run SELECT cdp.resume(); to go on."))
         }

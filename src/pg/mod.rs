@@ -4,6 +4,7 @@
 pub mod error;
 pub mod guc;
 pub mod role;
+pub mod snapshot;
 pub mod sql;
 pub mod time;
 pub mod transaction;

@@ -16,10 +16,12 @@ pub type States = BTreeMap<(i64, i32), Candidates>;
 pub fn fold<'a>(rules: &Rules, statements: impl Iterator<Item = &'a Statement>) -> States {
     let mut states = States::new();
     for statement in statements.filter(|s| !s.trait_values.is_empty()) {
-        let state = states.entry((statement.set_id, statement.source_id)).or_default();
+        let state = states
+            .entry((statement.set_id, statement.source_id))
+            .or_default();
         let tie = statement.tie();
         for (name, value) in &statement.trait_values {
-            add(rules, state, name, value, statement.time, &tie);
+            add(rules, state, name, value, statement.said_at, &tie);
         }
     }
     states
@@ -51,7 +53,12 @@ pub fn merge(rules: &Rules, mut states: States) -> Result<Vec<i64>> {
             states.keys().map(|key| key.0).collect::<Vec<_>>(),
             states.keys().map(|key| key.1).collect::<Vec<_>>()
         ],
-        |row| ((row.want::<i64>(1), row.want::<i32>(2)), row.want::<String>(3)),
+        |row| {
+            (
+                (row.want::<i64>(1), row.want::<i32>(2)),
+                row.want::<String>(3),
+            )
+        },
     );
     for (key, text) in stored {
         let mut known = parse(&text)?;
@@ -104,10 +111,10 @@ pub fn forget(pairs: &[(i64, i32)]) {
     );
 }
 
-/// Folds all stored messages anew under the rules in force, and writes the differences. Records are
-/// the caller's: `records` are their states. The sets concerned.
-pub fn rebuild(rules: &Rules, records: States) -> Result<Vec<i64>> {
-    let mut states = records;
+/// Folds all that is stored anew under the rules in force, and writes the differences. The sets
+/// concerned.
+pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
+    let mut states = States::new();
     sql::stream(include_str!("../../sql/said_traits.sql"), args![], |row| {
         let said: String = row.want(6);
         let traits = cdp_engine::message::trait_values(&said)
@@ -124,7 +131,12 @@ pub fn rebuild(rules: &Rules, records: States) -> Result<Vec<i64>> {
     let stored = sql::rows(
         "SELECT set_id, source_id, candidates::text FROM cdp.set_traits",
         args![],
-        |row| ((row.want::<i64>(1), row.want::<i32>(2)), row.want::<String>(3)),
+        |row| {
+            (
+                (row.want::<i64>(1), row.want::<i32>(2)),
+                row.want::<String>(3),
+            )
+        },
     );
     let mut sets = Vec::new();
     let mut gone = Vec::new();

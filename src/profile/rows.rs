@@ -70,7 +70,13 @@ fn refresh_part(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
          FROM cdp.profile_sets s JOIN cdp.set_traits t ON t.set_id = s.set_id \
          WHERE s.profile_id = ANY ($1)",
         args![profile_ids.to_vec()],
-        |row| (row.want::<i64>(1), row.want::<i32>(2), row.want::<String>(3)),
+        |row| {
+            (
+                row.want::<i64>(1),
+                row.want::<i32>(2),
+                row.want::<String>(3),
+            )
+        },
     );
     for (profile_id, source_id, text) in stored {
         let state = Candidates::from_json(&text)
@@ -105,7 +111,10 @@ pub fn traits(rules: &Rules, states: &[(i32, Candidates)]) -> Traits {
     let candidates = |name: &str| {
         let name = name.to_owned();
         states.iter().flat_map(move |(source, state)| {
-            state.of(&name).map(|candidate| (*source, candidate)).collect::<Vec<_>>()
+            state
+                .of(&name)
+                .map(|candidate| (*source, candidate))
+                .collect::<Vec<_>>()
         })
     };
     let declared = rules
@@ -119,8 +128,14 @@ pub fn traits(rules: &Rules, states: &[(i32, Candidates)]) -> Traits {
             survival.winner.map(|winner| winner.coerced.to_text())
         })
         .collect();
-    let names: BTreeSet<&str> = states.iter().flat_map(|(_, state)| state.trait_names()).collect();
-    for name in names.into_iter().filter(|name| rules.declared(name).is_none()) {
+    let names: BTreeSet<&str> = states
+        .iter()
+        .flat_map(|(_, state)| state.trait_names())
+        .collect();
+    for name in names
+        .into_iter()
+        .filter(|name| rules.declared(name).is_none())
+    {
         let survival = survive(&TraitSpec::undeclared(name), candidates(name));
         if let Some(winner) = survival.winner {
             extra.insert(name.to_owned(), winner.value);
@@ -173,10 +188,18 @@ impl Columns {
         // One text array a declared trait, cast to its type: the engine made sure that it can be.
         let mut names = Vec::new();
         let mut values = Vec::new();
-        let mut arrays = vec!["$1::bigint[]".to_owned(), "$2::timestamptz[]".to_owned(),
-            "$3::timestamptz[]".to_owned(), "$4::text[]".to_owned()];
-        let mut aliases = vec!["profile_id".to_owned(), "first_seen".to_owned(),
-            "last_seen".to_owned(), "extra".to_owned()];
+        let mut arrays = vec![
+            "$1::bigint[]".to_owned(),
+            "$2::timestamptz[]".to_owned(),
+            "$3::timestamptz[]".to_owned(),
+            "$4::text[]".to_owned(),
+        ];
+        let mut aliases = vec![
+            "profile_id".to_owned(),
+            "first_seen".to_owned(),
+            "last_seen".to_owned(),
+            "extra".to_owned(),
+        ];
         for (n, declared) in rules.traits.iter().enumerate() {
             names.push(pgrx::spi::quote_identifier(&declared.column));
             values.push(format!("u.v{n}::{}", declared.spec.ty.as_sql()));
@@ -184,18 +207,36 @@ impl Columns {
             aliases.push(format!("v{n}"));
         }
         let list = |first: &[&str], rest: &[String]| {
-            first.iter().map(|s| (*s).to_owned()).chain(rest.iter().cloned()).collect::<Vec<_>>().join(", ")
+            first
+                .iter()
+                .map(|s| (*s).to_owned())
+                .chain(rest.iter().cloned())
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         let targets = list(&["first_seen", "last_seen", "extra"], &names);
-        let fresh: Vec<String> =
-            targets.split(", ").map(|column| format!("EXCLUDED.{column}")).collect();
-        let present: Vec<String> = targets.split(", ").map(|column| format!("p.{column}")).collect();
+        let fresh: Vec<String> = targets
+            .split(", ")
+            .map(|column| format!("EXCLUDED.{column}"))
+            .collect();
+        let present: Vec<String> = targets
+            .split(", ")
+            .map(|column| format!("p.{column}"))
+            .collect();
         let statement = format!(
             "INSERT INTO cdp.profile_rows AS p (profile_id, {targets}) \
              SELECT {} FROM unnest({}) u ({}) \
              ON CONFLICT (profile_id) DO UPDATE SET ({targets}) = ROW ({}) \
              WHERE ({}) IS DISTINCT FROM ({})",
-            list(&["u.profile_id", "u.first_seen", "u.last_seen", "u.extra::jsonb"], &values),
+            list(
+                &[
+                    "u.profile_id",
+                    "u.first_seen",
+                    "u.last_seen",
+                    "u.extra::jsonb"
+                ],
+                &values
+            ),
             arrays.join(", "),
             aliases.join(", "),
             fresh.join(", "),

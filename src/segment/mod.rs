@@ -11,7 +11,6 @@ use pgrx::PgSqlErrorCode;
 
 use crate::args;
 use crate::pg::{Error, Result, sql, time};
-use crate::rules::Rules;
 
 /// What a rule can refer to, as declared now.
 struct Declared {
@@ -24,7 +23,13 @@ impl Declared {
         let traits = sql::rows(
             "SELECT name, type, column_name FROM cdp.traits",
             args![],
-            |row| (row.want::<String>(1), row.want::<String>(2), row.want::<String>(3)),
+            |row| {
+                (
+                    row.want::<String>(1),
+                    row.want::<String>(2),
+                    row.want::<String>(3),
+                )
+            },
         );
         let mut known = HashMap::with_capacity(traits.len());
         for (name, ty, column) in traits {
@@ -33,10 +38,15 @@ impl Declared {
             let column = format!("p.{}", pgrx::spi::quote_identifier(&column));
             known.insert(name, (value_type(ty), column));
         }
-        let segments = sql::rows("SELECT name, segment_id FROM cdp.segments", args![], |row| {
-            (row.want::<String>(1), i64::from(row.want::<i32>(2)))
-        });
-        Ok(Self { traits: known, segments: segments.into_iter().collect() })
+        let segments = sql::rows(
+            "SELECT name, segment_id FROM cdp.segments",
+            args![],
+            |row| (row.want::<String>(1), i64::from(row.want::<i32>(2))),
+        );
+        Ok(Self {
+            traits: known,
+            segments: segments.into_iter().collect(),
+        })
     }
 }
 
@@ -62,7 +72,10 @@ impl Catalog for Declared {
         self.traits.keys().cloned().collect()
     }
     fn column(&self, name: &str) -> String {
-        self.traits.get(name).map(|known| known.1.clone()).unwrap_or_default()
+        self.traits
+            .get(name)
+            .map(|known| known.1.clone())
+            .unwrap_or_default()
     }
     fn segment_id(&self, name: &str) -> Option<i64> {
         self.segments.get(name).copied()
@@ -117,9 +130,11 @@ pub struct Segment {
 
 /// All segments, each after those that it refers to.
 pub fn load() -> Result<Vec<Segment>> {
-    let rules = sql::rows("SELECT segment_id, rule FROM cdp.segments ORDER BY segment_id", args![], |row| {
-        (row.want::<i32>(1), row.want::<String>(2))
-    });
+    let rules = sql::rows(
+        "SELECT segment_id, rule FROM cdp.segments ORDER BY segment_id",
+        args![],
+        |row| (row.want::<i32>(1), row.want::<String>(2)),
+    );
     if rules.is_empty() {
         return Ok(Vec::new());
     }
@@ -127,16 +142,23 @@ pub fn load() -> Result<Vec<Segment>> {
     let mut waiting = Vec::with_capacity(rules.len());
     for (id, rule) in rules {
         let compiled = segment::compile(&rule, &declared).map_err(|error| {
-            Error::state(format!("segment {id} can no longer be compiled: {}", error.message))
-                .detail(error.excerpt(&rule))
-                .hint("Mend it with cdp.alter_segment, or drop it.")
+            Error::state(format!(
+                "segment {id} can no longer be compiled: {}",
+                error.message
+            ))
+            .detail(error.excerpt(&rule))
+            .hint("Mend it with cdp.alter_segment, or drop it.")
         })?;
         waiting.push(Segment { id, compiled });
     }
     let mut ordered: Vec<Segment> = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
         let ready = |segment: &Segment| {
-            segment.compiled.segments.iter().all(|id| ordered.iter().any(|o| i64::from(o.id) == *id))
+            segment
+                .compiled
+                .segments
+                .iter()
+                .all(|id| ordered.iter().any(|o| i64::from(o.id) == *id))
         };
         let (next, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(ready);
         if next.is_empty() {
@@ -167,9 +189,12 @@ pub fn refresh_changed(segments: &[Segment], changes: &Changes) {
         // A rule that asks neither for these events, nor for the time of the last one, nor for other
         // segments cannot change by them.
         let compiled = &segment.compiled;
-        let concerns_active = compiled.uses_last_seen()
+        let concerns_active = compiled.seen
             || !compiled.segments.is_empty()
-            || compiled.events.iter().any(|name| changes.events.contains(name));
+            || compiled
+                .events
+                .iter()
+                .any(|name| changes.events.contains(name));
         let profiles = if concerns_active {
             all.get_or_insert_with(|| {
                 let mut both = changes.profiles.to_vec();
@@ -200,7 +225,10 @@ pub fn refresh(segment_id: i32) -> Result<Refreshed> {
         args![segment_id],
     )
     .unwrap_or(0);
-    sql::run("UPDATE cdp.segments SET refreshed_at = now() WHERE segment_id = $1", args![segment_id]);
+    sql::run(
+        "UPDATE cdp.segments SET refreshed_at = now() WHERE segment_id = $1",
+        args![segment_id],
+    );
     Ok(done)
 }
 
@@ -240,7 +268,11 @@ fn evaluate(segment: &Segment, profiles: Option<&[i64]>, at: i64) -> Refreshed {
     sql::first(
         &statement,
         args![time::to_pg(at), segment.id, profiles.map(<[i64]>::to_vec)],
-        |row| Refreshed { entered: row.want(1), left: row.want(2), members: 0 },
+        |row| Refreshed {
+            entered: row.want(1),
+            left: row.want(2),
+            members: 0,
+        },
     )
     .unwrap_or_default()
 }

@@ -23,9 +23,11 @@ fn preview_segment(
              ORDER BY p.profile_id LIMIT $2",
             compiled.sql
         );
-        Ok(sql::rows(&statement, args![time::to_pg(time::now()), limit], |row| {
-            (row.want::<i64>(1), row.want::<i64>(2))
-        }))
+        Ok(sql::rows(
+            &statement,
+            args![time::to_pg(time::now()), limit],
+            |row| (row.want::<i64>(1), row.want::<i64>(2)),
+        ))
     })
     .or_raise();
     TableIterator::new(found)
@@ -43,10 +45,14 @@ fn refresh_segment(
     let done = role::as_owner(|| {
         crate::install::require_tables()?;
         crate::install::lock_pipeline();
-        let id = sql::one::<i32>("SELECT segment_id FROM cdp.segments WHERE name = $1", args![name])
-            .ok_or_else(|| {
-                Error::unknown(format!("no segment \"{name}\"")).hint("See SELECT name FROM cdp.segments;")
-            })?;
+        let id = sql::one::<i32>(
+            "SELECT segment_id FROM cdp.segments WHERE name = $1",
+            args![name],
+        )
+        .ok_or_else(|| {
+            Error::unknown(format!("no segment \"{name}\""))
+                .hint("See SELECT name FROM cdp.segments;")
+        })?;
         super::refresh(id)
     })
     .or_raise();

@@ -39,6 +39,14 @@ pub enum Normaliser {
     None,
 }
 
+/// Brings one value to the form that a normaliser gives, as [`IdentifierTypes::normalise`] does for a
+/// whole declaration but without its pattern.
+pub fn normalise(normaliser: &Normaliser, raw: &str) -> Result<String, Invalid> {
+    let compiled = normalise::Compiled::new(normaliser)
+        .map_err(|message| Invalid::new("phone_region", message))?;
+    compiled.apply(raw)
+}
+
 /// A declared identifier type.
 #[derive(Clone, Debug)]
 pub struct TypeSpec {

@@ -294,7 +294,7 @@ fn any_raw() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn normalising_twice_changes_nothing(normaliser in any_normaliser(), raw in any_raw()) {

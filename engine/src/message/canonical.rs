@@ -1,56 +1,60 @@
 //! The hash of what a message says, however it was written down.
 
-use std::cmp::Ordering;
+use std::borrow::Cow;
 
 use super::json::{NodeId, Shape, Tree};
 
 enum Step {
-    Put(u8),
-    Write(NodeId),
+    /// A member of an object.
+    Member(NodeId, NodeId),
+    /// An element of an array.
+    Element(NodeId),
+    /// The end of either.
+    Close(u8),
 }
 
-/// Hashes an object in canonical form: no white space, keys sorted, of a key given twice the last
-/// value, strings with the fewest escapes, numbers as written, a comma after each element (only the
-/// hash is kept, so nobody parses this form). Members of the outermost object whose
-/// key `skip` accepts do not count.
+/// Hashes the outermost object in a canonical form: no white space, keys sorted, of a key given twice
+/// the last value, strings with the fewest escapes, numbers as written. Its members whose key `skip`
+/// accepts do not count.
+///
+/// Nobody reads the form, so it spares what it does not need to tell contents apart: there are no
+/// commas between members.
 pub(super) fn content_hash(tree: &Tree<'_>, skip: impl Fn(&str) -> bool) -> i64 {
     let mut out: Vec<u8> = Vec::with_capacity(tree.text(Tree::ROOT).len());
-    let mut members: Vec<(NodeId, NodeId)> = Vec::new();
+    let mut members: Vec<Member<'_>> = Vec::with_capacity(16);
     // A list of things still to write instead of recursion: the input decides how deep it is.
-    let mut steps = vec![Step::Write(Tree::ROOT)];
+    let mut steps: Vec<Step> = Vec::with_capacity(32);
+    members.extend(tree.members(Tree::ROOT).map(|member| named(tree, member)));
+    members.retain(|(name, ..)| !skip(name));
+    push_members(&mut members, &mut steps);
     while let Some(step) = steps.pop() {
         let id = match step {
-            Step::Put(byte) => {
-                out.push(byte);
+            Step::Close(bracket) => {
+                out.push(bracket);
                 continue;
             }
-            Step::Write(id) => id,
+            Step::Member(key, value) => {
+                write_scalar(tree, key, &mut out);
+                out.push(b':');
+                value
+            }
+            Step::Element(element) => {
+                out.push(b',');
+                element
+            }
         };
         match tree.shape(id) {
             Shape::Object => {
-                members.clear();
-                members.extend(tree.members(id));
-                if id == Tree::ROOT {
-                    members.retain(|&(key, _)| !skip(&tree.string(key)));
-                }
-                sort_members(tree, &mut members);
                 out.push(b'{');
-                steps.push(Step::Put(b'}'));
-                for &(key, value) in members.iter().rev() {
-                    steps.push(Step::Put(b','));
-                    steps.push(Step::Write(value));
-                    steps.push(Step::Put(b':'));
-                    steps.push(Step::Write(key));
-                }
+                steps.push(Step::Close(b'}'));
+                members.extend(tree.members(id).map(|member| named(tree, member)));
+                push_members(&mut members, &mut steps);
             }
             Shape::Array => {
                 out.push(b'[');
+                steps.push(Step::Close(b']'));
                 let first = steps.len();
-                for element in tree.elements(id) {
-                    steps.push(Step::Write(element));
-                    steps.push(Step::Put(b','));
-                }
-                steps.push(Step::Put(b']'));
+                steps.extend(tree.elements(id).map(Step::Element));
                 steps[first..].reverse();
             }
             _ => write_scalar(tree, id, &mut out),
@@ -59,20 +63,32 @@ pub(super) fn content_hash(tree: &Tree<'_>, skip: impl Fn(&str) -> bool) -> i64 
     xxhash_rust::xxh3::xxh3_64(&out).cast_signed()
 }
 
-/// Sorts members by key, and keeps the last of those with one key.
-fn sort_members(tree: &Tree<'_>, members: &mut Vec<(NodeId, NodeId)>) {
-    // Equal keys: the later first, for `dedup` keeps the first.
-    let order = |a: NodeId, b: NodeId| -> Ordering { tree.string(a).cmp(&tree.string(b)) };
-    members.sort_unstable_by(|a, b| order(a.0, b.0).then(b.0.cmp(&a.0)));
-    members.dedup_by(|a, b| order(a.0, b.0).is_eq());
+/// What a key says, the key, and its value.
+type Member<'a> = (Cow<'a, str>, NodeId, NodeId);
+
+fn named<'a>(tree: &Tree<'a>, (key, value): (NodeId, NodeId)) -> Member<'a> {
+    (tree.string(key), key, value)
+}
+
+/// Moves members to the steps, sorted, so that the first is on top; of equal keys only the last.
+fn push_members(members: &mut Vec<Member<'_>>, steps: &mut Vec<Step>) {
+    // The later of equal keys first, for `dedup` keeps the first.
+    members.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+    members.dedup_by(|a, b| a.0 == b.0);
+    steps.extend(
+        members
+            .drain(..)
+            .rev()
+            .map(|(_, key, value)| Step::Member(key, value)),
+    );
 }
 
 fn write_scalar(tree: &Tree<'_>, id: NodeId, out: &mut Vec<u8>) {
-    match (tree.shape(id), tree.string(id)) {
-        (Shape::String, std::borrow::Cow::Owned(text)) => {
+    match tree.escaped_string(id) {
+        Some(text) => {
             let quoted = serde_json::Value::String(text).to_string();
             out.extend_from_slice(quoted.as_bytes());
         }
-        _ => out.extend_from_slice(tree.text(id).as_bytes()),
+        None => out.extend_from_slice(tree.text(id).as_bytes()),
     }
 }

@@ -1,25 +1,13 @@
 //! A flat index over one JSON text.
 //!
-//! One pass checks that the text is JSON *and* that PostgreSQL's `jsonb` can hold every part of it,
-//! and notes where each value lies. Everything later (fields, paths, the content hash, trait values)
-//! reads that index instead of parsing again. Nothing here recurses, so no nesting can overflow the
-//! stack: that is why this is not built on `serde_json`, whose own limit of 128 levels is too low and
-//! whose unlimited mode is recursive.
+//! Everything that is read from a message (fields, paths, the content hash, trait values) is read from
+//! this index, so the text is parsed once. Nothing here recurses, so no nesting can overflow the stack.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 
-use super::number;
-use super::{Reason, Rejection};
-
-/// The deepest nesting that is stored. PostgreSQL parses JSON recursively, and this stays far from
-/// the end of its stack at the default `max_stack_depth`.
-pub const MAX_DEPTH: usize = 2_000;
-
-/// The longest text of one message. `jsonb` holds at most 256 MB, and a short number takes up to
-/// eight times its text there.
-pub const MAX_BYTES: usize = 32 << 20;
+use super::{Rejection, number, scan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -32,14 +20,15 @@ pub(crate) enum Shape {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    shape: Shape,
+pub(super) struct Node {
+    pub(super) shape: Shape,
     /// Whether a string holds escapes, and so differs from its text.
-    escaped: bool,
-    start: u32,
-    end: u32,
+    pub(super) escaped: bool,
+    /// The bytes of the text that this node is.
+    pub(super) start: u32,
+    pub(super) end: u32,
     /// The node that follows this one and all it contains.
-    after: u32,
+    pub(super) after: NodeId,
 }
 
 /// The number of a node: its place in the text's order.
@@ -56,21 +45,8 @@ pub(crate) struct Tree<'a> {
 impl<'a> Tree<'a> {
     /// Indexes a text, or says why it is not JSON that can be stored.
     pub(crate) fn scan(text: &'a str) -> Result<Self, Rejection> {
-        if text.len() > MAX_BYTES {
-            let detail = format!("{} bytes; the most is {MAX_BYTES}", text.len());
-            return Err(Rejection::new(Reason::TooLarge, detail));
-        }
-        let mut scanner = Scanner {
-            text: text.as_bytes(),
-            at: 0,
-            nodes: Vec::with_capacity(text.len() / 8 + 8),
-            open: Vec::new(),
-        };
-        scanner.document()?;
-        Ok(Self {
-            text,
-            nodes: scanner.nodes,
-        })
+        let nodes = scan::nodes(text)?;
+        Ok(Self { text, nodes })
     }
 
     /// The node of the whole text.
@@ -98,15 +74,22 @@ impl<'a> Tree<'a> {
     /// What a string says; the bare text of any other node.
     pub(crate) fn string(&self, id: NodeId) -> Cow<'a, str> {
         let node = self.node(id);
-        if node.shape != Shape::String {
-            return Cow::Borrowed(self.text(id));
+        match node.shape {
+            Shape::String if node.escaped => Cow::Owned(unescape(self.inner(node))),
+            Shape::String => Cow::Borrowed(self.inner(node)),
+            _ => Cow::Borrowed(self.text(id)),
         }
-        let inner = &self.text[node.start as usize + 1..node.end as usize - 1];
-        if node.escaped {
-            Cow::Owned(unescape(inner))
-        } else {
-            Cow::Borrowed(inner)
-        }
+    }
+
+    /// What a string with escapes says; `None` for a node that says just what its text is.
+    pub(crate) fn escaped_string(&self, id: NodeId) -> Option<String> {
+        let node = self.node(id);
+        node.escaped.then(|| unescape(self.inner(node)))
+    }
+
+    /// The text between the quotes of a string.
+    fn inner(&self, node: Node) -> &'a str {
+        &self.text[node.start as usize + 1..node.end as usize - 1]
     }
 
     /// The keys and values of an object; nothing for any other node.
@@ -151,7 +134,8 @@ impl<'a> Tree<'a> {
         if node.escaped {
             return self.string(id) == key;
         }
-        &self.text[node.start as usize + 1..node.end as usize - 1] == key
+        // The lengths first: this runs for every member of every object on a declared path.
+        (node.end - node.start) as usize == key.len() + 2 && self.inner(node) == key
     }
 
     /// The text of a string or a number, unless it is blank: what a field such as `userId` says.
@@ -259,240 +243,6 @@ fn hex_unit(text: &str) -> (u32, &str) {
         .get(..4)
         .and_then(|hex| u32::from_str_radix(hex, 16).ok());
     (unit.unwrap_or_default(), text.get(4..).unwrap_or_default())
-}
-
-struct Scanner<'a> {
-    text: &'a [u8],
-    at: usize,
-    nodes: Vec<Node>,
-    /// The containers not yet closed, outermost first.
-    open: Vec<NodeId>,
-}
-
-impl Scanner<'_> {
-    fn document(&mut self) -> Result<(), Rejection> {
-        loop {
-            self.value()?;
-            loop {
-                self.skip_space();
-                let Some(&container) = self.open.last() else {
-                    return match self.peek() {
-                        None => Ok(()),
-                        Some(_) => Err(self.not_json("text after the end")),
-                    };
-                };
-                let is_object = self.nodes[container as usize].shape == Shape::Object;
-                // A container that has just been opened has no value before its end.
-                let is_empty = container as usize + 1 == self.nodes.len();
-                match self.peek() {
-                    Some(b'}') if is_object => self.close(container),
-                    Some(b']') if !is_object => self.close(container),
-                    Some(b',') if !is_empty => {
-                        self.at += 1;
-                        if is_object {
-                            self.key()?;
-                        }
-                        break;
-                    }
-                    Some(_) if is_empty => {
-                        if is_object {
-                            self.key()?;
-                        }
-                        break;
-                    }
-                    _ => return Err(self.not_json("a comma or the end of a container is missing")),
-                }
-            }
-        }
-    }
-
-    /// Reads a scalar, or the opening bracket of a container.
-    fn value(&mut self) -> Result<(), Rejection> {
-        self.skip_space();
-        match self.peek() {
-            Some(b'"') => self.string(),
-            Some(b'{') => self.open(Shape::Object),
-            Some(b'[') => self.open(Shape::Array),
-            Some(b't') => self.word("true", Shape::Bool),
-            Some(b'f') => self.word("false", Shape::Bool),
-            Some(b'n') => self.word("null", Shape::Null),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            _ => Err(self.not_json("a value is missing")),
-        }
-    }
-
-    fn key(&mut self) -> Result<(), Rejection> {
-        self.skip_space();
-        if self.peek() != Some(b'"') {
-            return Err(self.not_json("a key is missing"));
-        }
-        self.string()?;
-        self.skip_space();
-        if self.peek() != Some(b':') {
-            return Err(self.not_json("a colon is missing"));
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    fn open(&mut self, shape: Shape) -> Result<(), Rejection> {
-        if self.open.len() >= MAX_DEPTH {
-            let detail = format!("nested deeper than {MAX_DEPTH} levels");
-            return Err(Rejection::new(Reason::TooDeep, detail));
-        }
-        self.open.push(self.nodes.len() as NodeId);
-        self.at += 1;
-        // The end is filled in when the container closes.
-        self.push(shape, self.at - 1, false);
-        Ok(())
-    }
-
-    fn close(&mut self, container: NodeId) {
-        self.at += 1;
-        self.open.pop();
-        let after = self.nodes.len() as NodeId;
-        let node = &mut self.nodes[container as usize];
-        node.end = self.at as u32;
-        node.after = after;
-    }
-
-    /// Notes a node that ends here. The casts hold because of [`MAX_BYTES`].
-    fn push(&mut self, shape: Shape, start: usize, escaped: bool) {
-        self.nodes.push(Node {
-            shape,
-            escaped,
-            start: start as u32,
-            end: self.at as u32,
-            after: self.nodes.len() as NodeId + 1,
-        });
-    }
-
-    fn word(&mut self, word: &str, shape: Shape) -> Result<(), Rejection> {
-        let start = self.at;
-        if !self.text[start..].starts_with(word.as_bytes()) {
-            return Err(self.not_json("a value is missing"));
-        }
-        self.at += word.len();
-        self.push(shape, start, false);
-        Ok(())
-    }
-
-    fn string(&mut self) -> Result<(), Rejection> {
-        let start = self.at;
-        let mut escaped = false;
-        self.at += 1;
-        loop {
-            match self.peek() {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                Some(0x20..) => self.at += 1,
-                Some(_) => return Err(self.not_json("a control character in a string")),
-                None => return Err(self.not_json("a string has no end")),
-            }
-        }
-        self.at += 1;
-        self.push(Shape::String, start, escaped);
-        Ok(())
-    }
-
-    fn escape(&mut self) -> Result<(), Rejection> {
-        self.at += 1;
-        match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 1;
-                return Ok(());
-            }
-            Some(b'u') => self.at += 1,
-            _ => return Err(self.not_json("an unknown escape in a string")),
-        }
-        match self.hex()? {
-            0 => Err(self.not_storable("\\u0000 cannot be stored")),
-            0xDC00..0xE000 => Err(self.not_storable("half a surrogate pair")),
-            0xD800..0xDC00 => {
-                if !self.text[self.at..].starts_with(b"\\u") {
-                    return Err(self.not_storable("half a surrogate pair"));
-                }
-                self.at += 2;
-                match self.hex()? {
-                    0xDC00..0xE000 => Ok(()),
-                    _ => Err(self.not_storable("half a surrogate pair")),
-                }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn hex(&mut self) -> Result<u32, Rejection> {
-        let mut unit = 0;
-        for _ in 0..4 {
-            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
-            let Some(digit) = digit else {
-                return Err(self.not_json("an escape needs four hexadecimal digits"));
-            };
-            unit = unit * 16 + digit;
-            self.at += 1;
-        }
-        Ok(unit)
-    }
-
-    fn number(&mut self) -> Result<(), Rejection> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            _ => self.digits()?,
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        if !number::is_storable(&self.text[start..self.at]) {
-            return Err(self.not_storable("a number that numeric cannot hold"));
-        }
-        self.push(Shape::Number, start, false);
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Result<(), Rejection> {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        if self.at == start {
-            return Err(self.not_json("a digit is missing"));
-        }
-        Ok(())
-    }
-
-    fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
-    }
-
-    fn not_json(&self, what: &str) -> Rejection {
-        Rejection::new(Reason::NotJson, format!("{what}, at byte {}", self.at))
-    }
-
-    fn not_storable(&self, what: &str) -> Rejection {
-        Rejection::new(Reason::NotStorable, format!("{what}, at byte {}", self.at))
-    }
 }
 
 #[cfg(test)]

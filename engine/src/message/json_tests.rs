@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::super::Reason;
+use super::super::scan::{MAX_BYTES, MAX_DEPTH};
 use super::*;
 
 fn reason(text: &str) -> Option<Reason> {

@@ -5,6 +5,7 @@ mod envelope;
 mod identifiers;
 pub(crate) mod json;
 mod number;
+mod scan;
 pub(crate) mod time;
 
 use std::fmt;
@@ -16,7 +17,7 @@ use crate::identifier::IdentifierTypes;
 use envelope::{Envelope, Field};
 use json::{NodeId, Shape, Tree};
 
-pub use json::{MAX_BYTES, MAX_DEPTH};
+pub use scan::{MAX_BYTES, MAX_DEPTH};
 pub use time::{EARLIEST_TIME, TIME_LIMIT, is_plausible_time};
 
 /// The most bytes of a `messageId` and of an event's name: both are indexed.
@@ -249,7 +250,7 @@ pub fn parse<'a>(
         context: raw(&tree, context)?,
         rest: fields.rest(),
         found,
-        trait_values: person_traits.map_or_else(Vec::new, |id| trait_values(&tree, id)),
+        trait_values: person_traits.map_or_else(Vec::new, |id| members(&tree, id)),
         content_hash: canonical::content_hash(&tree, |key| {
             matches!(
                 envelope::field_of(key),
@@ -276,8 +277,13 @@ fn raw<'a>(tree: &Tree<'a>, id: Option<NodeId>) -> Result<Option<&'a RawValue>, 
         .map_err(|error| Rejection::new(Reason::NotJson, error.to_string()))
 }
 
+/// What the text of a traits object says, as [`Message::trait_values`] of the message it came with.
+pub fn trait_values(text: &str) -> Result<Vec<(String, Value)>, Rejection> {
+    Ok(members(&Tree::scan(text)?, Tree::ROOT))
+}
+
 /// The members of an object, of a key given twice the last.
-fn trait_values(tree: &Tree<'_>, object: NodeId) -> Vec<(String, Value)> {
+fn members(tree: &Tree<'_>, object: NodeId) -> Vec<(String, Value)> {
     if tree.shape(object) != Shape::Object {
         return Vec::new();
     }

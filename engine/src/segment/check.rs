@@ -24,6 +24,8 @@ pub(super) struct Checked {
     pub patterns: BTreeSet<String>,
     /// Whether it has a window that moves, or `now`.
     pub moving: bool,
+    /// Whether it asks when a profile was first or last seen.
+    pub seen: bool,
 }
 
 /// Checks a rule against a catalog.
@@ -35,6 +37,7 @@ pub(super) fn check(rule: &Expr, catalog: &dyn Catalog) -> Result<Checked, RuleE
         segments: BTreeSet::new(),
         patterns: BTreeSet::new(),
         moving: false,
+        seen: false,
     };
     let condition = checker.condition(rule, Scope::Profile)?;
     Ok(Checked {
@@ -44,6 +47,7 @@ pub(super) fn check(rule: &Expr, catalog: &dyn Catalog) -> Result<Checked, RuleE
         segments: checker.segments,
         patterns: checker.patterns,
         moving: checker.moving,
+        seen: checker.seen,
     })
 }
 
@@ -63,6 +67,7 @@ struct Checker<'c> {
     segments: BTreeSet<i64>,
     patterns: BTreeSet<String>,
     moving: bool,
+    seen: bool,
 }
 
 impl Checker<'_> {
@@ -170,6 +175,7 @@ impl Checker<'_> {
         let inner = &path.parts[1..];
         let built_in = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
         let (column, value_type) = if let Some((_, column)) = built_in {
+            self.seen = true;
             ((*column).to_owned(), ValueType::Timestamptz)
         } else if let Some(value_type) = self.catalog.trait_type(name) {
             self.traits.insert(name.to_owned());

@@ -124,6 +124,8 @@ pub struct Compiled {
     /// whether the rule has a window that moves, or `now`. Where this is false and `uses_time` is
     /// true, only the arrival of an event's own time changes the result.
     pub moving: bool,
+    /// Whether the rule asks for `first_seen` or `last_seen`, which any message may change.
+    pub seen: bool,
 }
 
 /// Compiles a rule to SQL.
@@ -137,6 +139,7 @@ pub fn compile(rule: &str, catalog: &dyn Catalog) -> Result<Compiled, RuleError>
         segments: checked.segments.into_iter().collect(),
         patterns: checked.patterns.into_iter().collect(),
         moving: checked.moving,
+        seen: checked.seen,
     })
 }
 

@@ -1,0 +1,554 @@
+//! Rows of mapped tables. Every captured version is stored; the newest one of each key stands, and is
+//! evidence as it stands: an update replaces what the row said before, a delete withdraws it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use cdp_engine::record::{Operation, parse_capture};
+use pgrx::datum::TimestampWithTimeZone;
+use serde_json::{Map, Value};
+
+use super::read::{Issues, check_traits, linked_at};
+use super::{Body, Statement};
+use crate::args;
+use crate::ingest::inbox::Arrival;
+use crate::mapping::LoadedMapping;
+use crate::pg::{sql, time};
+use crate::profile::candidates;
+use crate::rules::{Rules, Source};
+
+/// A change of one mapped row, or of all rows of a table.
+#[derive(Debug)]
+pub struct RowChange {
+    at: Capture,
+    what: Change,
+}
+
+/// Where and when a row was captured.
+#[derive(Debug, Clone)]
+struct Capture {
+    source_id: i32,
+    /// The inbox id: changes of one row are in its order.
+    version: i64,
+    received_at: i64,
+    /// The table or partition that the row is in.
+    part: String,
+}
+
+#[derive(Debug)]
+enum Change {
+    Put(Box<Row>),
+    Delete {
+        key: String,
+    },
+    /// All rows of the source, or of one partition of its table.
+    Truncate {
+        whole: bool,
+    },
+}
+
+/// A row as it was captured.
+#[derive(Debug)]
+struct Row {
+    key: String,
+    /// The whole row, JSON.
+    json: String,
+    identifiers: Vec<(usize, String)>,
+    trait_values: Vec<(String, Value)>,
+    /// When a record was created; when an event happened.
+    time: Option<i64>,
+    /// When what the row says was said, by its own word.
+    said_at: Option<i64>,
+    /// Name and properties, of an event.
+    event: Option<(String, String)>,
+    max_backdate: Option<i64>,
+}
+
+/// What the rows of a batch come to.
+#[derive(Default)]
+pub struct Applied {
+    /// What the rows that stand now, and did not so before, say.
+    pub statements: Vec<Statement>,
+    /// Where each of them comes from.
+    places: Vec<Place>,
+    /// Sets that lost evidence, and those of rows that replace others.
+    pub recount: Vec<i64>,
+    /// Versions stored.
+    pub accepted: i64,
+    /// Versions known before.
+    pub duplicates: i64,
+}
+
+/// The row that a statement comes from.
+struct Place {
+    key: String,
+    at: Capture,
+    captured_at: i64,
+    /// Whether another version stood before.
+    replaces: bool,
+}
+
+/// Reads a captured row under its mapping: what changed, or the reason and detail of why it cannot
+/// be read.
+pub fn read(
+    rules: &Rules,
+    source: &Source,
+    mapping: Option<&LoadedMapping>,
+    arrival: &Arrival,
+    text: &str,
+    issues: &mut Issues,
+) -> Result<Vec<RowChange>, (String, String)> {
+    let fault = |reason: &str, detail: &str| (reason.to_owned(), detail.to_owned());
+    let mapping =
+        mapping.ok_or_else(|| fault("not_mapped", "the source maps no table any more"))?;
+    let capture = parse_capture(text).map_err(|r| (r.reason.as_str().to_owned(), r.detail))?;
+    let change = |what| RowChange {
+        at: Capture {
+            source_id: source.id,
+            version: arrival.id,
+            received_at: arrival.received_at,
+            part: capture.relation.clone(),
+        },
+        what,
+    };
+    if capture.operation == Operation::Truncate {
+        return Ok(vec![change(Change::Truncate {
+            whole: mapping.is_whole(&capture.relation),
+        })]);
+    }
+    let row = mapping
+        .interpret(&capture)
+        .map_err(|detail| ("bad_record".to_owned(), detail))?;
+    let mut changes = Vec::new();
+    if let Some(key) = mapping.former_key(&capture)
+        && key != row.key
+    {
+        changes.push(change(Change::Delete { key }));
+    }
+    if capture.operation == Operation::Delete {
+        changes.push(change(Change::Delete { key: row.key }));
+        return Ok(changes);
+    }
+    let mut identifiers = Vec::new();
+    if let Some(&index) = rules.record_types.get(&source.id) {
+        if row.key.len() > 1024 {
+            return Err(fault("too_long", "a record's key has at most 1,024 bytes"));
+        }
+        identifiers.push((index, row.key.clone()));
+    }
+    for (type_name, raw) in &row.identifiers {
+        let found = rules
+            .types
+            .index_of(type_name)
+            .ok_or("unknown_type")
+            .and_then(|index| {
+                let value = rules
+                    .types
+                    .normalise(index, raw)
+                    .map_err(|invalid| invalid.reason)?;
+                Ok((index, value))
+            });
+        match found {
+            Ok(identifier) => identifiers.push(identifier),
+            Err(reason) => {
+                issues.add(
+                    source.id,
+                    "identifier",
+                    type_name,
+                    reason,
+                    raw,
+                    arrival.received_at,
+                );
+            }
+        }
+    }
+    identifiers.sort_unstable();
+    identifiers.dedup();
+    if identifiers.is_empty() {
+        return Err(fault("no_identifier", "the row shows no identifier"));
+    }
+    if mapping.is_events() && row.time.is_none() {
+        return Err(fault(
+            "bad_timestamp",
+            "the event's time is NULL or not a time",
+        ));
+    }
+    check_traits(rules, source.id, &row.traits, arrival.received_at, issues);
+    changes.push(change(Change::Put(Box::new(Row {
+        key: row.key,
+        json: row.row.to_string(),
+        identifiers,
+        trait_values: row.traits,
+        time: if mapping.is_events() {
+            row.time
+        } else {
+            row.created_at
+        },
+        said_at: row.time,
+        event: mapping
+            .is_events()
+            .then(|| (row.event.unwrap_or_default(), row.properties.to_string())),
+        max_backdate: source.max_backdate,
+    }))));
+    Ok(changes)
+}
+
+/// What the tables know of a key.
+struct Known {
+    version: i64,
+    part: String,
+    set_id: Option<i64>,
+    time: Option<TimestampWithTimeZone>,
+    event_id: Option<i64>,
+    captured_at: i64,
+}
+
+type Key = (i32, String);
+
+/// The newest version of each key of a batch; `None` for a row that is gone.
+struct Ledger {
+    known: HashMap<Key, Known>,
+    latest: BTreeMap<Key, (Capture, Option<Box<Row>>)>,
+    versions: Versions,
+    duplicates: i64,
+}
+
+impl Ledger {
+    fn set(&mut self, at: &Capture, key: String, row: Option<Box<Row>>) {
+        let key = (at.source_id, key);
+        if self
+            .known
+            .get(&key)
+            .is_some_and(|known| known.version >= at.version)
+        {
+            self.duplicates += 1;
+            return;
+        }
+        self.versions
+            .push(at, &key.1, row.as_ref().map(|row| row.json.clone()));
+        self.latest.insert(key, (at.clone(), row));
+    }
+
+    /// The keys of the rows of a table, or of one partition of it, that stand at this point.
+    fn standing(&self, at: &Capture, whole: bool) -> Vec<String> {
+        let concerned = |part: &str| whole || part == at.part;
+        let mut keys: HashSet<&str> = HashSet::new();
+        for ((source, key), known) in &self.known {
+            if *source == at.source_id && known.set_id.is_some() && concerned(&known.part) {
+                keys.insert(key);
+            }
+        }
+        for ((source, key), (capture, row)) in &self.latest {
+            if *source == at.source_id {
+                if row.is_some() && concerned(&capture.part) {
+                    keys.insert(key);
+                } else {
+                    keys.remove(key.as_str());
+                }
+            }
+        }
+        keys.into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// Works out which rows stand after these changes, stores every version, and withdraws what no
+/// longer stands.
+pub fn apply(mut changes: Vec<RowChange>) -> Applied {
+    if changes.is_empty() {
+        return Applied::default();
+    }
+    changes.sort_by_key(|change| change.at.version);
+    let mut ledger = Ledger {
+        known: load(&changes),
+        latest: BTreeMap::new(),
+        versions: Versions::default(),
+        duplicates: 0,
+    };
+    for RowChange { at, what } in changes {
+        match what {
+            Change::Put(row) => ledger.set(&at, row.key.clone(), Some(row)),
+            Change::Delete { key } => ledger.set(&at, key, None),
+            Change::Truncate { whole } => {
+                for key in ledger.standing(&at, whole) {
+                    ledger.set(&at, key, None);
+                }
+            }
+        }
+    }
+    let Ledger {
+        mut known,
+        latest,
+        versions,
+        duplicates,
+    } = ledger;
+    let mut applied = Applied {
+        accepted: versions.store(),
+        duplicates,
+        ..Applied::default()
+    };
+    let before: Vec<Option<Known>> = latest.keys().map(|key| known.remove(key)).collect();
+    applied.recount = withdraw(latest.keys().zip(&before));
+    let mut gone = Vec::new();
+    for ((key, (at, row)), before) in latest.into_iter().zip(before) {
+        let replaces = before.as_ref().is_some_and(|known| known.set_id.is_some());
+        let captured_at = before.map_or(at.received_at, |known| known.captured_at);
+        let place = Place {
+            key: key.1,
+            at,
+            captured_at,
+            replaces,
+        };
+        match row {
+            Some(row) => {
+                applied.statements.push(state(&place, *row));
+                applied.places.push(place);
+            }
+            None => gone.push(place),
+        }
+    }
+    remember(&gone, &[], &[]);
+    applied
+}
+
+/// What a row that stands says.
+fn state(place: &Place, row: Row) -> Statement {
+    // A record's link dates from its creation, else from its first capture, never from an edit.
+    let happened = row.time.unwrap_or(place.captured_at);
+    let body = match row.event {
+        Some((name, properties)) => Body::Event {
+            kind: "track",
+            name: Some(name),
+            properties: Some(properties),
+            context: None,
+            rest: None,
+        },
+        None => Body::Record,
+    };
+    Statement {
+        source_id: place.at.source_id,
+        inbox_id: place.at.version,
+        received_at: place.at.received_at,
+        time: happened,
+        linked_at: match &body {
+            Body::Record => happened,
+            _ => linked_at(happened, place.at.received_at, row.max_backdate),
+        },
+        said_at: row.said_at.unwrap_or(place.at.received_at),
+        message_id: Some(place.key.clone()),
+        content_hash: cdp_engine::fingerprint(row.json.as_bytes()) as i64,
+        identifiers: row.identifiers,
+        trait_values: row.trait_values,
+        body,
+        set_id: 0,
+    }
+}
+
+impl Applied {
+    /// Remembers which rows stand, once their sets and events are stored. `event_ids` are those of
+    /// the statements, 0 for records.
+    pub fn remember(&self, event_ids: &[i64]) {
+        remember(&self.places, &self.statements, event_ids);
+    }
+
+    /// Statements of rows that none stood in the place of.
+    pub fn added(&self) -> impl Iterator<Item = &Statement> {
+        self.statements
+            .iter()
+            .zip(&self.places)
+            .filter(|(_, place)| !place.replaces)
+            .map(|(s, _)| s)
+    }
+
+    /// The sets whose evidence must be counted anew: those that lost some, and those of rows that
+    /// replace others.
+    pub fn sets_to_recount(&self) -> Vec<i64> {
+        let replacing = self
+            .statements
+            .iter()
+            .zip(&self.places)
+            .filter(|(_, place)| place.replaces);
+        let mut sets: Vec<i64> = self
+            .recount
+            .iter()
+            .copied()
+            .chain(replacing.map(|(s, _)| s.set_id))
+            .collect();
+        sets.sort_unstable();
+        sets.dedup();
+        sets
+    }
+}
+
+/// What the tables know of the keys of these changes, and of all rows of a table that one of them
+/// truncates.
+fn load(changes: &[RowChange]) -> HashMap<Key, Known> {
+    let mut keys: Vec<(i32, &str)> = Vec::new();
+    let mut truncated: Vec<i32> = Vec::new();
+    for change in changes {
+        match &change.what {
+            Change::Put(row) => keys.push((change.at.source_id, &row.key)),
+            Change::Delete { key } => keys.push((change.at.source_id, key)),
+            Change::Truncate { .. } => truncated.push(change.at.source_id),
+        }
+    }
+    sql::rows(
+        "SELECT r.source_id, r.key, r.version, r.part, r.set_id, r.\"time\", r.event_id, r.captured_at \
+         FROM cdp.records r JOIN unnest($1::integer[], $2::text[]) u (source_id, key) \
+           ON u.source_id = r.source_id AND u.key = r.key \
+         UNION \
+         SELECT r.source_id, r.key, r.version, r.part, r.set_id, r.\"time\", r.event_id, r.captured_at \
+         FROM cdp.records r WHERE r.source_id = ANY ($3)",
+        args![
+            keys.iter().map(|key| key.0).collect::<Vec<_>>(),
+            keys.iter().map(|key| key.1).collect::<Vec<_>>(),
+            truncated
+        ],
+        |row| {
+            let known = Known {
+                version: row.want(3),
+                part: row.want(4),
+                set_id: row.get(5),
+                time: row.get(6),
+                event_id: row.get(7),
+                captured_at: time::from_pg(row.want(8)),
+            };
+            ((row.want(1), row.want(2)), known)
+        },
+    )
+    .into_iter()
+    .collect()
+}
+
+/// Removes the events and trait candidates of rows that no longer stand as they did; their sets.
+fn withdraw<'a>(former: impl Iterator<Item = (&'a Key, &'a Option<Known>)>) -> Vec<i64> {
+    let (mut sets, mut times, mut events) = (Vec::new(), Vec::new(), Vec::new());
+    let mut said = Vec::new();
+    let mut withdrawn = Vec::new();
+    for ((source_id, _), known) in former {
+        let Some(Known {
+            set_id: Some(set_id),
+            time,
+            event_id,
+            ..
+        }) = known
+        else {
+            continue;
+        };
+        withdrawn.push(*set_id);
+        match (time, event_id) {
+            (Some(time), Some(event_id)) => {
+                sets.push(*set_id);
+                times.push(*time);
+                events.push(*event_id);
+            }
+            _ => said.push((*set_id, *source_id)),
+        }
+    }
+    if !sets.is_empty() {
+        sql::run(
+            "DELETE FROM cdp.events e USING unnest($1::bigint[], $2::timestamptz[], $3::bigint[]) \
+                 u (set_id, \"time\", event_id) \
+             WHERE e.set_id = u.set_id AND e.\"time\" = u.\"time\" AND e.event_id = u.event_id",
+            args![sets, times, events],
+        );
+    }
+    candidates::forget(&said);
+    withdrawn
+}
+
+/// Writes `cdp.records` for rows; without statements, that they are gone.
+fn remember(places: &[Place], statements: &[Statement], event_ids: &[i64]) {
+    if places.is_empty() {
+        return;
+    }
+    let said = |statement: &Statement| {
+        let traits: Map<String, Value> = statement.trait_values.iter().cloned().collect();
+        Value::Object(traits).to_string()
+    };
+    let mut columns: (Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>) = Default::default();
+    for n in 0..places.len() {
+        let statement = statements.get(n);
+        columns.0.push(statement.map(|s| s.set_id));
+        columns.1.push(statement.map(|s| time::to_pg(s.time)));
+        columns
+            .2
+            .push(event_ids.get(n).copied().filter(|&id| id != 0));
+        columns.3.push(statement.map(|s| time::to_pg(s.said_at)));
+        columns.4.push(statement.map(said));
+    }
+    sql::run(
+        "INSERT INTO cdp.records AS r (source_id, key, version, part, captured_at, set_id, \"time\", \
+             event_id, said_at, said) \
+         SELECT u.a, u.b, u.c, u.d, u.e, u.f, u.g, u.h, u.i, u.j::jsonb \
+         FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[], \
+              $6::bigint[], $7::timestamptz[], $8::bigint[], $9::timestamptz[], $10::text[]) \
+              u (a, b, c, d, e, f, g, h, i, j) \
+         ON CONFLICT (source_id, key) DO UPDATE \
+         SET version = EXCLUDED.version, part = EXCLUDED.part, set_id = EXCLUDED.set_id, \
+             \"time\" = EXCLUDED.\"time\", event_id = EXCLUDED.event_id, \
+             said_at = EXCLUDED.said_at, said = EXCLUDED.said",
+        args![
+            places.iter().map(|p| p.at.source_id).collect::<Vec<_>>(),
+            places.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(),
+            places.iter().map(|p| p.at.version).collect::<Vec<_>>(),
+            places
+                .iter()
+                .map(|p| p.at.part.as_str())
+                .collect::<Vec<_>>(),
+            places
+                .iter()
+                .map(|p| time::to_pg(p.captured_at))
+                .collect::<Vec<_>>(),
+            columns.0,
+            columns.1,
+            columns.2,
+            columns.3,
+            columns.4
+        ],
+    );
+}
+
+/// Versions to store.
+#[derive(Default)]
+struct Versions {
+    captures: Vec<Capture>,
+    keys: Vec<String>,
+    rows: Vec<Option<String>>,
+}
+
+impl Versions {
+    fn push(&mut self, at: &Capture, key: &str, row: Option<String>) {
+        self.captures.push(at.clone());
+        self.keys.push(key.to_owned());
+        self.rows.push(row);
+    }
+
+    /// Stores them; how many.
+    fn store(self) -> i64 {
+        let count = self.keys.len() as i64;
+        sql::run(
+            "INSERT INTO cdp.row_versions (source_id, key, version, part, received_at, \"row\") \
+             SELECT u.a, u.b, u.c, u.d, u.e, u.f::jsonb \
+             FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[]) \
+                  u (a, b, c, d, e, f) \
+             ON CONFLICT (source_id, key, version) DO UPDATE SET \"row\" = EXCLUDED.\"row\"",
+            args![
+                self.captures
+                    .iter()
+                    .map(|c| c.source_id)
+                    .collect::<Vec<_>>(),
+                self.keys,
+                self.captures.iter().map(|c| c.version).collect::<Vec<_>>(),
+                self.captures
+                    .iter()
+                    .map(|c| c.part.as_str())
+                    .collect::<Vec<_>>(),
+                self.captures
+                    .iter()
+                    .map(|c| time::to_pg(c.received_at))
+                    .collect::<Vec<_>>(),
+                self.rows
+            ],
+        );
+        count
+    }
+}

@@ -1,0 +1,76 @@
+//! From an identifier to its profile, from SQL.
+
+use pgrx::prelude::*;
+
+use crate::args;
+use crate::pg::error::OrRaise;
+use crate::pg::{Error, Result, sql};
+use crate::rules;
+
+/// The profile that an identifier belongs to now; NULL if it belongs to nobody. The value is brought
+/// to the normal form of its type first. O(log n).
+///
+/// # Errors
+/// 42704 if there is no such identifier type.
+#[pg_extern(stable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn resolve(r#type: &str, value: &str) -> Option<i64> {
+    node(r#type, value)
+        .or_raise()
+        .and_then(|node| profile_of(node.id))
+}
+
+/// An identifier that is known.
+pub struct Known {
+    /// Its node.
+    pub id: i64,
+}
+
+/// The node of an identifier, if it was ever seen.
+///
+/// # Errors
+/// 42704 if there is no such identifier type.
+pub fn node(type_name: &str, raw: &str) -> Result<Option<Known>> {
+    let declared = sql::read_first(
+        "SELECT t.type_id, t.normaliser, t.default_region FROM cdp.identifier_types t WHERE t.name = $1",
+        args![type_name],
+        |row| {
+            (
+                row.want::<i32>(1),
+                row.want::<String>(2),
+                row.get::<String>(3),
+            )
+        },
+    );
+    let Some((type_id, normaliser, region)) = declared else {
+        let known = sql::read_rows(
+            "SELECT name FROM cdp.identifier_types WHERE record_source_id IS NULL ORDER BY priority",
+            args![],
+            |row| row.want::<String>(1),
+        );
+        return Err(
+            Error::unknown(format!("no identifier type \"{type_name}\""))
+                .hint(format!("Declared: {}.", known.join(", "))),
+        );
+    };
+    // A value that cannot be normalised was never accepted as an identifier.
+    let Ok(value) =
+        cdp_engine::identifier::normalise(&rules::normaliser(&normaliser, region)?, raw)
+    else {
+        return Ok(None);
+    };
+    Ok(sql::read_first(
+        "SELECT i.node_id FROM cdp.identifiers i WHERE i.value = $1 AND i.type_id = $2",
+        args![value.as_str(), type_id],
+        |row| Known { id: row.want(1) },
+    ))
+}
+
+/// The profile that a node belongs to now.
+pub fn profile_of(node_id: i64) -> Option<i64> {
+    sql::read_first(
+        "SELECT c.profile_id FROM cdp.clusters c WHERE c.node_id = $1",
+        args![node_id],
+        |row| row.want::<i64>(1),
+    )
+}

@@ -1,0 +1,61 @@
+//! Deriving anew: everything, or what a changed rule concerns. The steps are those of a batch, over
+//! all that is stored; only differences are written.
+
+use pgrx::prelude::*;
+
+use crate::evidence::tally;
+use crate::pg::error::OrRaise;
+use crate::pg::{Result, role};
+use crate::rules::Rules;
+use crate::{identity, install, profile, segment};
+
+/// What a changed rule concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Identifier types: clusters and all that follows.
+    Identity,
+    /// Traits: candidates, profiles and segments.
+    Traits,
+}
+
+/// Applies changed rules to the past. Under the pipeline lock, which the caller holds.
+///
+/// # Errors
+/// What the steps raise; nothing is changed then.
+pub fn apply(scope: Scope) -> Result<()> {
+    let rules = Rules::load()?;
+    if scope == Scope::Identity {
+        identity::rebuild(&rules)?;
+    }
+    derive_profiles(&rules)
+}
+
+/// Derives everything anew from what was accepted, and writes what differs: evidence, clusters,
+/// traits, profiles, memberships. The number of profiles. In a database that was only ever written
+/// by pg_cdp nothing differs.
+///
+/// # Errors
+/// 55000 if the tables are absent or of another version.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn rebuild() -> i64 {
+    role::as_owner(|| {
+        install::require_tables()?;
+        install::lock_pipeline();
+        let rules = Rules::load()?;
+        tally::recount_all();
+        identity::rebuild(&rules)?;
+        derive_profiles(&rules)?;
+        Ok(
+            crate::pg::sql::one::<i64>("SELECT count(*) FROM cdp.profile_rows", crate::args![])
+                .unwrap_or(0),
+        )
+    })
+    .or_raise()
+}
+
+fn derive_profiles(rules: &Rules) -> Result<()> {
+    profile::candidates::rebuild(rules)?;
+    profile::rows::refresh(rules, &profile::rows::all())?;
+    segment::refresh_all()
+}
