@@ -29,9 +29,10 @@ pub extern "C-unwind" fn _PG_init() {
     pg::guc::register();
 }
 
-pgrx::extension_sql!(
-    "REVOKE ALL ON ALL ROUTINES IN SCHEMA cdp FROM PUBLIC;",
-    name = "revoke_public",
+// Last of all: nothing for PUBLIC, and a comment on every function.
+pgrx::extension_sql_file!(
+    "../sql/functions/comments.sql",
+    name = "comments",
     finalize
 );
 

@@ -1,5 +1,6 @@
 -- How much there is, by the planner's statistics, which partitions have each for itself.
-SELECT string_agg(format('%s %s', coalesce('about ' || estimate, 'an unknown number of'), what), ', ' ORDER BY at)
+SELECT string_agg(CASE WHEN estimate IS NULL THEN what || ' unknown until ANALYZE'
+                       ELSE format('about %s %s', estimate, what) END, ', ' ORDER BY at)
   FROM (SELECT t.at, t.what,
                sum(c.reltuples) FILTER (WHERE c.reltuples >= 0 AND c.relkind = 'r')::bigint AS estimate
           FROM (VALUES (1, 'profiles', 'cdp.profile_rows'::regclass),

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use pgrx::pg_sys::Oid;
 
-use super::fault::{Fault, Outcome};
+use super::fault::Outcome;
 use super::{columns, identifier_types, segments, traits, view};
+use crate::evidence::tally;
 use crate::rebuild::{self, Scope};
 
 /// What the changes made so far ask for.
@@ -16,6 +17,8 @@ pub struct Effects {
     pub caller: Oid,
     /// Whether nothing is to be kept: no lock is taken on what others read, nothing is recomputed.
     pub planning: bool,
+    /// What bounds the time of links changed.
+    pub evidence: bool,
     /// Rules of identity changed.
     pub identity: bool,
     /// Rules of traits changed.
@@ -34,6 +37,7 @@ impl Effects {
         Self {
             caller,
             planning: false,
+            evidence: false,
             identity: false,
             traits: false,
             view: false,
@@ -52,14 +56,17 @@ impl Effects {
         if self.planning {
             return Ok(());
         }
-        if self.identity {
-            rebuild::apply(Scope::Identity)?;
+        if self.evidence {
+            tally::recount_all();
         }
-        if self.traits {
+        if self.evidence || self.identity {
+            rebuild::apply(Scope::Identity)?;
+        } else if self.traits {
             rebuild::apply(Scope::Traits)?;
         }
+        // Also after a rebuild, which evaluates all: it does not say when they were refreshed.
         for segment in segments::with_dependants(&self.segments) {
-            crate::segment::refresh(segment).map_err(Fault::from)?;
+            crate::segment::refresh(segment)?;
         }
         // Last: from here to the end of the transaction, readers of profiles wait.
         if self.view {

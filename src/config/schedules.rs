@@ -2,7 +2,6 @@
 //! the area of jobs.
 
 use cdp_engine::schedule::{Schedule as Times, ScheduleError, Zone};
-use pgrx::prelude::*;
 use serde_json::{Map, Value};
 
 use super::declared::Declared;

@@ -143,7 +143,7 @@ impl Declared for Source {
     }
 
     fn alter(&self, _old: &Self, effects: &mut Effects) -> Outcome<()> {
-        effects.identity = true;
+        effects.evidence = true;
         sql::run(
             "UPDATE cdp.sources SET max_backdate = $2::pg_catalog.interval WHERE name = $1",
             args![
