@@ -7,7 +7,6 @@ SELECT CASE
          WHEN EXISTS (SELECT 1 FROM cdp.message_keys k WHERE k.source_id = s.source_id)
            OR EXISTS (SELECT 1 FROM cdp.row_versions v WHERE v.source_id = s.source_id)
            OR EXISTS (SELECT 1 FROM cdp.records r WHERE r.source_id = s.source_id)
-           OR EXISTS (SELECT 1 FROM cdp.identifier_types i WHERE i.record_source_id = s.source_id)
            OR EXISTS (SELECT 1 FROM cdp.set_evidence e WHERE e.source_id = s.source_id)
            OR EXISTS (SELECT 1 FROM cdp.set_traits e WHERE e.source_id = s.source_id)
            OR EXISTS (SELECT 1 FROM cdp.messages e WHERE e.source_id = s.source_id)

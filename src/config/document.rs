@@ -123,7 +123,8 @@ impl Document {
         };
         match path {
             Some(path) => fault.in_document(&path),
-            None => fault.error,
+            // What the document leaves alone no longer fits the rest of it.
+            None => fault.in_document("$"),
         }
     }
 }

@@ -50,15 +50,22 @@ impl Fault {
         self
     }
 
-    /// The fault of a document: 22023, whatever it would be of an argument, and the path of the
-    /// declaration, at which the attribute is appended.
+    /// The fault of a document, with the path of the declaration, at which the attribute is appended.
+    /// It is 22023, whatever it would be of an argument, but for what no document can mend.
     pub fn in_document(self, path: &str) -> Error {
         let path = match self.attribute {
-            Some(attribute) => format!("{path}.{attribute}"),
-            None => path.to_owned(),
+            Some(attribute) if path != "$" => format!("{path}.{attribute}"),
+            _ => path.to_owned(),
+        };
+        let code = match self.error.code {
+            code @ (PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
+            | PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
+            | PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED
+            | PgSqlErrorCode::ERRCODE_INTERNAL_ERROR) => code,
+            _ => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
         };
         Error {
-            code: PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            code,
             message: format!("{path}: {}", self.error.message),
             ..self.error
         }

@@ -8,12 +8,12 @@ use super::effects::Effects;
 use super::fault::{Fault, Outcome};
 use super::interval::Interval;
 use super::node::Object;
-use super::{Reading, alter, create, drop_one, names, reset};
+use super::{Reading, alter, change, create, find, names, reset};
 use crate::args;
 use crate::pg::error::OrRaise;
 use crate::pg::{Error, Result, sql};
 
-/// A declared source.
+/// A declared source of messages. Those of mapped tables are declared by mapping them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     name: String,
@@ -34,8 +34,8 @@ fn create_source(
     names::required(name, "name")
         .and_then(|name| {
             let source = Source {
-                name: name.to_owned(),
                 max_backdate: max_backdate.map(Interval::from),
+                ..Source::new(name)
             };
             create("cdp.create_source()", source)
         })
@@ -79,8 +79,31 @@ fn alter_source(
 #[search_path(pg_catalog, pg_temp)]
 fn drop_source(name: Option<&str>) {
     names::required(name, "name")
-        .and_then(|name| drop_one::<Source>("cdp.drop_source()", name))
+        .and_then(|name| {
+            change("cdp.drop_source()", |effects| match kind_of(name).as_deref() {
+                None | Some("stream") => find::<Source>(name)?.drop(effects),
+                // Of a table that is mapped no more.
+                Some(_) => Source::new(name).drop(effects),
+            })
+        })
         .or_raise();
+}
+
+impl Source {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            max_backdate: None,
+        }
+    }
+}
+
+/// The kind of the source of that name.
+fn kind_of(name: &str) -> Option<String> {
+    sql::one(
+        "SELECT kind FROM cdp.sources WHERE name = $1",
+        args![name],
+    )
 }
 
 impl Declared for Source {
@@ -113,7 +136,8 @@ impl Declared for Source {
     }
 
     fn all(reading: Reading) -> Vec<Self> {
-        let sql = "SELECT name, max_backdate FROM cdp.sources ORDER BY name COLLATE \"C\"";
+        let sql = "SELECT name, max_backdate FROM cdp.sources WHERE kind = 'stream' \
+                   ORDER BY name COLLATE \"C\"";
         reading.rows(sql, args![], |row| Self {
             name: row.want(1),
             max_backdate: row.get::<pgrx::datum::Interval>(2).map(Interval::from),
@@ -132,6 +156,11 @@ impl Declared for Source {
     }
 
     fn create(&self, _effects: &mut Effects) -> Outcome<()> {
+        if kind_of(&self.name).is_some() {
+            let error = Error::duplicate(format!("source \"{}\" is a mapped table", self.name))
+                .hint("Give the source of messages a name of its own.");
+            return Err(Fault::of("name", error));
+        }
         sql::run(
             "INSERT INTO cdp.sources (name, max_backdate) VALUES ($1, $2::pg_catalog.interval)",
             args![
@@ -173,6 +202,11 @@ impl Declared for Source {
             .hint(hint)
             .into());
         }
+        sql::run(
+            "DELETE FROM cdp.identifier_types t USING cdp.sources s \
+              WHERE s.name = $1 AND t.record_source_id = s.source_id",
+            args![name],
+        );
         sql::run("DELETE FROM cdp.sources WHERE name = $1", args![name]);
         Ok(())
     }

@@ -19,6 +19,9 @@ pub const RESERVED: [&str; 4] = ["profile_id", "first_seen", "last_seen", "extra
 /// The most bytes of a column's name.
 const MAX_BYTES: usize = 63;
 
+/// Names of types that are taken too, to be found behind a slip of the pen.
+const ALIASES: [&str; 6] = ["string", "integer", "decimal", "float", "json", "string[]"];
+
 const DEFAULT_SURVIVORSHIP: &str = "most_recent";
 
 /// A declared trait.
@@ -133,7 +136,7 @@ impl Trait {
     fn parsed_type(&self) -> Outcome<TraitType> {
         TraitType::parse(&self.ty).map_err(|error| {
             let known = TraitType::ALL.map(TraitType::as_sql);
-            fault_of("type", &error, &self.ty, &known)
+            fault_of("type", &error, &self.ty, &[&known[..], &ALIASES].concat())
         })
     }
 }
@@ -282,7 +285,7 @@ impl Declared for Trait {
                 let error = Error::invalid(format!(
                     "source_priority means nothing with survivorship {rule}"
                 ))
-                .hint("Use survivorship => 'source_priority', or leave source_priority out.");
+                .hint("Use survivorship => 'source_priority', or reset source_priority.");
                 Err(Fault::of("source_priority", error))
             }
         }
