@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod identity;
 pub mod ingest;
 pub mod install;
+pub mod jobs;
 pub mod mapping;
 mod operate;
 pub mod pg;
@@ -27,6 +28,7 @@ pgrx::pg_module_magic!(name, version);
 /// Called when the library is loaded.
 pub extern "C-unwind" fn _PG_init() {
     pg::guc::register();
+    worker::register();
 }
 
 // Last of all: nothing for PUBLIC, and a comment on every function.

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use cdp_engine::message::{self, Kind};
+use cdp_engine::identifier::Invalid;
+use cdp_engine::message::{self, Found, Kind};
 use cdp_engine::traits::coerce;
 
 use super::rows::RowChange;
@@ -61,9 +62,18 @@ impl DeadLetter {
     }
 }
 
-/// Values that cannot be used, counted by source, kind, name and reason, with a sample.
+/// Values that cannot be used, counted, with a sample of each kind.
 #[derive(Default)]
-pub struct Issues(BTreeMap<(i32, &'static str, String, String), (i64, String, i64)>);
+pub struct Issues(BTreeMap<IssueKey, Issue>);
+
+/// Source, `identifier` or `trait`, its name, the reason.
+type IssueKey = (i32, &'static str, String, String);
+
+struct Issue {
+    count: i64,
+    sample: String,
+    last_seen: i64,
+}
 
 impl Issues {
     /// Counts one.
@@ -76,18 +86,21 @@ impl Issues {
         sample: &str,
         at: i64,
     ) {
-        let sample: String = sample.chars().take(200).collect();
-        let entry = self
+        let issue = self
             .0
             .entry((source, kind, name.to_owned(), reason.to_owned()))
-            .or_insert((0, sample, at));
-        entry.0 += 1;
-        entry.2 = entry.2.max(at);
+            .or_insert_with(|| Issue {
+                count: 0,
+                sample: sample.chars().take(200).collect(),
+                last_seen: at,
+            });
+        issue.count += 1;
+        issue.last_seen = issue.last_seen.max(at);
     }
 
     /// Adds them to `cdp.value_issues`.
     pub fn store(&self) {
-        for ((source, kind, name, reason), (count, sample, at)) in &self.0 {
+        for ((source, kind, name, reason), issue) in &self.0 {
             sql::run(
                 "INSERT INTO cdp.value_issues AS v \
                      (source_id, kind, name, reason, count, sample, first_seen, last_seen) \
@@ -100,9 +113,9 @@ impl Issues {
                     *kind,
                     name.as_str(),
                     reason.as_str(),
-                    *count,
-                    sample.as_str(),
-                    time::to_pg(*at)
+                    issue.count,
+                    issue.sample.as_str(),
+                    time::to_pg(issue.last_seen)
                 ],
             );
         }
@@ -159,16 +172,7 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
                 continue;
             }
         };
-        let mut identifiers = Vec::with_capacity(parsed.found.len());
-        let mut faults = Vec::new();
-        for found in &parsed.found {
-            match rules.types.normalise(found.type_index, &found.value) {
-                Ok(value) => identifiers.push((found.type_index, value)),
-                Err(invalid) => faults.push((found, invalid)),
-            }
-        }
-        identifiers.sort_unstable();
-        identifiers.dedup();
+        let (identifiers, faults) = normalise(rules, &parsed.found);
         for (found, invalid) in &faults {
             reading.issues.add(
                 source.id,
@@ -234,6 +238,24 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
         });
     }
     Ok(reading)
+}
+
+/// An identifier that is not valid, and why.
+pub type Fault<'a> = (&'a Found, Invalid);
+
+/// The identifiers that are valid, in their normal form and order, each once; and the others.
+pub fn normalise<'a>(rules: &Rules, found: &'a [Found]) -> (Vec<(usize, String)>, Vec<Fault<'a>>) {
+    let mut identifiers = Vec::with_capacity(found.len());
+    let mut faults = Vec::new();
+    for found in found {
+        match rules.types.normalise(found.type_index, &found.value) {
+            Ok(value) => identifiers.push((found.type_index, value)),
+            Err(invalid) => faults.push((found, invalid)),
+        }
+    }
+    identifiers.sort_unstable();
+    identifiers.dedup();
+    (identifiers, faults)
 }
 
 /// The time that links date from: a source's `max_backdate` bounds how far before its receipt.
