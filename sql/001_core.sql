@@ -117,6 +117,7 @@ CREATE TABLE cdp.dead_letter (
     received_at     timestamptz,
     source          text,
     inbox_id        bigint,
+    kind            "char"      NOT NULL DEFAULT 'm',
     reason          text        NOT NULL,
     detail          text,
     message         text,

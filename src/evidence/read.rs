@@ -35,6 +35,8 @@ pub struct DeadLetter {
     pub inbox_id: i64,
     /// When it was received.
     pub received_at: i64,
+    /// Whether it is a captured row of a mapped table.
+    pub is_row: bool,
     /// The name of its source.
     pub source: Option<String>,
     /// A code.
@@ -51,6 +53,7 @@ impl DeadLetter {
         Self {
             inbox_id: arrival.id,
             received_at: arrival.received_at,
+            is_row: arrival.is_row,
             source: arrival.source.clone(),
             reason: reason.to_owned(),
             detail: detail.into(),
@@ -298,8 +301,10 @@ pub fn bury(dead: &[DeadLetter]) {
     }
     let column = |get: fn(&DeadLetter) -> Option<String>| dead.iter().map(get).collect::<Vec<_>>();
     sql::run(
-        "INSERT INTO cdp.dead_letter (received_at, source, inbox_id, reason, detail, message) \
-         SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])",
+        "INSERT INTO cdp.dead_letter (received_at, source, inbox_id, reason, detail, message, kind) \
+         SELECT u.a, u.b, u.c, u.d, u.e, u.f, (CASE WHEN u.g THEN 'r' ELSE 'm' END)::\"char\" \
+           FROM unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], \
+                       $7::boolean[]) u (a, b, c, d, e, f, g)",
         args![
             dead.iter()
                 .map(|d| time::to_pg(d.received_at))
@@ -308,7 +313,8 @@ pub fn bury(dead: &[DeadLetter]) {
             dead.iter().map(|d| d.inbox_id).collect::<Vec<_>>(),
             column(|d| Some(d.reason.clone())),
             column(|d| Some(d.detail.clone())),
-            column(|d| d.text.clone())
+            column(|d| d.text.clone()),
+            dead.iter().map(|d| d.is_row).collect::<Vec<_>>()
         ],
     );
 }
