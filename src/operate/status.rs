@@ -106,8 +106,16 @@ fn versions(state: State) -> Item {
     Item::new("version", format!("library {library}, {tables}"))
 }
 
+fn worker_state() -> String {
+    let worker = crate::worker::describe();
+    match worker.pid {
+        Some(pid) => format!("{} (pid {pid})", worker.state),
+        None => worker.state,
+    }
+}
+
 fn workers(waiting: i64) -> Item {
-    let item = Item::new("workers", crate::worker::describe());
+    let item = Item::new("workers", worker_state());
     if transaction::on_standby() {
         return item;
     }
