@@ -52,14 +52,14 @@ pub fn all(rules: &Rules) -> Result<()> {
     settle(rules, &mut places, &mut statements)
 }
 
-fn of_message(rules: &Rules, text: &str, received_at: i64) -> Result<Vec<(usize, String)>> {
+/// The identifiers of a stored message; `None` if it cannot be read any more, for its text grew past
+/// the limit in storage: it stays in its set.
+fn of_message(rules: &Rules, text: &str, received_at: i64) -> Option<Vec<(usize, String)>> {
     match message::parse(text, received_at, &rules.types) {
-        Ok(message) => Ok(super::read::normalise(rules, &message.found).0),
+        Ok(message) => Some(super::read::normalise(rules, &message.found).0),
         // It was accepted for an identifier that is none any more: kept, unattributed.
-        Err(rejection) if rejection.reason == Reason::NoIdentifier => Ok(Vec::new()),
-        Err(rejection) => Err(Error::internal(format!(
-            "a stored message cannot be read: {rejection}"
-        ))),
+        Err(rejection) if rejection.reason == Reason::NoIdentifier => Some(Vec::new()),
+        Err(_) => None,
     }
 }
 

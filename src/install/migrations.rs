@@ -61,5 +61,6 @@ pub fn run() -> Result<(i32, i32)> {
         );
     }
     crate::evidence::partitions::ensure()?;
+    crate::config::columns::ensure_spares();
     Ok((from, SCHEMA_VERSION))
 }

@@ -35,8 +35,9 @@ fn init() -> String {
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn start() -> String {
+    let caller = role::current();
     initialise()
-        .and_then(|_| role::as_owner(take_over))
+        .and_then(|_| role::as_owner(|| take_over(caller)))
         .or_raise()
 }
 
@@ -54,7 +55,8 @@ fn initialise() -> Result<String> {
     sql::run(include_str!("../../sql/grants.sql"), args![]);
     let (from, to) = outcome;
     if from == 0 {
-        role::as_owner(take_over)?;
+        let caller = role::current();
+        role::as_owner(|| take_over(caller))?;
     }
     crate::worker::announce_installation();
     Ok(match from {
@@ -64,7 +66,7 @@ fn initialise() -> Result<String> {
     })
 }
 
-fn take_over() -> Result<String> {
+fn take_over(caller: pg_sys::Oid) -> Result<String> {
     let here = (
         transaction::system_identifier(),
         transaction::database_oid(),
@@ -87,6 +89,7 @@ fn take_over() -> Result<String> {
         "UPDATE cdp.installation SET system_identifier = $1, database_oid = $2",
         args![here.0, here.1],
     );
+    crate::jobs::confirm(caller)?;
     crate::worker::announce_installation();
     Ok("started: this server now runs the worker on this database".to_owned())
 }
@@ -116,8 +119,12 @@ pub enum State {
 
 /// Where this database stands. Reads only; works on a standby.
 pub fn state() -> State {
+    // Between CREATE EXTENSION and cdp.init() the schema is still its installer's, and closed.
     let exists = sql::read_first(
-        "SELECT pg_catalog.to_regclass('cdp.installation') IS NOT NULL",
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c \
+           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+          WHERE n.nspname = 'cdp' AND c.relname = 'installation' \
+            AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'))",
         args![],
         |row| row.get::<bool>(1),
     );

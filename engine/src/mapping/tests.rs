@@ -16,7 +16,10 @@ fn columns() -> Vec<TableColumn> {
         ("changed", "timestamp without time zone"),
         ("total", "numeric"),
     ]
-    .map(|(name, type_name)| TableColumn { name: name.into(), type_name: type_name.into() })
+    .map(|(name, type_name)| TableColumn {
+        name: name.into(),
+        type_name: type_name.into(),
+    })
     .into()
 }
 
@@ -60,11 +63,27 @@ fn short_and_long_form_say_the_same() {
         "identifiers": {"user_id": "id", "email": ["email_address", "emails"]},
         "traits": {"country": "country", "name": "full_name"}, "created_at": "created",
     }));
-    assert_eq!(Mapping { short_form: Vec::new(), ..short.clone() }, long);
+    assert_eq!(
+        Mapping {
+            short_form: Vec::new(),
+            ..short.clone()
+        },
+        long
+    );
     assert_eq!(short.to_json(), long.to_json());
     assert_eq!(mapping(long.to_json()), long);
     assert_eq!(long.check(&columns(), &types()), Ok(()));
-    assert_eq!(long.columns(), ["country", "created", "email_address", "emails", "full_name", "id"]);
+    assert_eq!(
+        long.columns(),
+        [
+            "country",
+            "created",
+            "email_address",
+            "emails",
+            "full_name",
+            "id"
+        ]
+    );
 }
 
 #[test]
@@ -87,37 +106,101 @@ fn faults_name_their_place() {
     for (document, path, message) in [
         (json!([]), "", "expected an object"),
         (json!({}), "identifiers", "no identifier is mapped"),
-        (json!({"kind": "people", "user_id": "id"}), "kind", "expected \"records\" or \"events\""),
+        (
+            json!({"kind": "people", "user_id": "id"}),
+            "kind",
+            "expected \"records\" or \"events\"",
+        ),
         (json!({"kind": 1, "user_id": "id"}), "kind", "found 1"),
         (json!({"user_id": 1}), "user_id", "the name of a column"),
         (json!({"user_id": []}), "user_id", "the names of columns"),
-        (json!({"user_id": ["id", ""]}), "user_id[1]", "the name of a column"),
-        (json!({"user_id": ["id", "id"]}), "user_id[1]", "there twice"),
-        (json!({"identifiers": "id"}), "identifiers", "expected an object"),
-        (json!({"identifiers": {"user_id": null}}), "identifiers.user_id", "the name of a column"),
+        (
+            json!({"user_id": ["id", ""]}),
+            "user_id[1]",
+            "the name of a column",
+        ),
+        (
+            json!({"user_id": ["id", "id"]}),
+            "user_id[1]",
+            "there twice",
+        ),
+        (
+            json!({"identifiers": "id"}),
+            "identifiers",
+            "expected an object",
+        ),
+        (
+            json!({"identifiers": {"user_id": null}}),
+            "identifiers.user_id",
+            "the name of a column",
+        ),
         (
             json!({"identifiers": {"user_id": "id"}, "user_id": "id"}),
             "user_id",
             "is in \"identifiers\" too",
         ),
-        (json!({"key": "id", "user_id": "id", "traits": 1}), "traits", "expected \"*\""),
-        (json!({"key": "id", "user_id": "id", "traits": {"": "id"}}), "traits", "empty"),
-        (json!({"key": "id", "user_id": "id", "traits": {"a": 1}}), "traits.a", "found 1"),
-        (json!({"key": "id", "user_id": "id", "properties": "*"}), "properties", "has no"),
-        (json!({"key": "id", "user_id": "id", "max_per_profile": 0}), "max_per_profile", "above 0"),
+        (
+            json!({"key": "id", "user_id": "id", "traits": 1}),
+            "traits",
+            "expected \"*\"",
+        ),
+        (
+            json!({"key": "id", "user_id": "id", "traits": {"": "id"}}),
+            "traits",
+            "empty",
+        ),
+        (
+            json!({"key": "id", "user_id": "id", "traits": {"a": 1}}),
+            "traits.a",
+            "found 1",
+        ),
+        (
+            json!({"key": "id", "user_id": "id", "properties": "*"}),
+            "properties",
+            "has no",
+        ),
+        (
+            json!({"key": "id", "user_id": "id", "max_per_profile": 0}),
+            "max_per_profile",
+            "above 0",
+        ),
         (json!({"user_id": "id", "event": "A"}), "time", "needs it"),
-        (json!({"kind": "events", "user_id": "id", "time": "created"}), "event", "needs it"),
-        (json!({"user_id": "id", "time": "created", "event": {"col": 1}}), "event", "{\"column\""),
-        (json!({"user_id": "id", "time": "created", "event": " "}), "event", "the name of the event"),
+        (
+            json!({"kind": "events", "user_id": "id", "time": "created"}),
+            "event",
+            "needs it",
+        ),
+        (
+            json!({"user_id": "id", "time": "created", "event": {"col": 1}}),
+            "event",
+            "{\"column\"",
+        ),
+        (
+            json!({"user_id": "id", "time": "created", "event": " "}),
+            "event",
+            "the name of the event",
+        ),
         (
             json!({"kind": "events", "user_id": "id", "event": "A", "time": "created", "traits": "*"}),
             "traits",
             "has no",
         ),
         (json!({"user_id": "id"}), "key", "no primary key"),
-        (json!({"key": "idd", "user_id": "id"}), "key", "\"idd\" does not exist"),
-        (json!({"key": ["id", "x"], "user_id": "id"}), "key[1]", "\"x\" does not exist"),
-        (json!({"key": "id", "usr_id": "id"}), "usr_id", "type \"usr_id\" does not exist"),
+        (
+            json!({"key": "idd", "user_id": "id"}),
+            "key",
+            "\"idd\" does not exist",
+        ),
+        (
+            json!({"key": ["id", "x"], "user_id": "id"}),
+            "key[1]",
+            "\"x\" does not exist",
+        ),
+        (
+            json!({"key": "id", "usr_id": "id"}),
+            "usr_id",
+            "type \"usr_id\" does not exist",
+        ),
         (
             json!({"key": "id", "identifiers": {"email": ["emails", "mail"]}}),
             "identifiers.email[1]",
@@ -169,17 +252,32 @@ fn a_record_says_what_is_mapped() {
             ("emails", "text[]", Some("{b@x,NULL,a@x}")),
             ("full_name", "text", None),
             ("country", "text", Some("PT")),
-            ("created", "timestamp with time zone", Some("1970-01-01 00:00:01+00")),
-            ("changed", "timestamp without time zone", Some("1970-01-01 00:00:02")),
+            (
+                "created",
+                "timestamp with time zone",
+                Some("1970-01-01 00:00:01+00"),
+            ),
+            (
+                "changed",
+                "timestamp without time zone",
+                Some("1970-01-01 00:00:02"),
+            ),
         ],
     )
     .expect("a good row");
     assert_eq!(says.key, "7");
-    let shown: Vec<_> = says.identifiers.iter().map(|(t, v)| format!("{t}={v}")).collect();
+    let shown: Vec<_> = says
+        .identifiers
+        .iter()
+        .map(|(t, v)| format!("{t}={v}"))
+        .collect();
     // Types in the order of the document's keys, which JSON does not keep.
     assert_eq!(shown, ["email=a@x", "email=b@x", "user_id=7"]);
     assert_eq!(says.traits, [("country".to_owned(), json!("PT"))]);
-    assert_eq!((says.created_at, says.time), (Some(1_000_000), Some(2_000_000)));
+    assert_eq!(
+        (says.created_at, says.time),
+        (Some(1_000_000), Some(2_000_000))
+    );
     assert_eq!(says.row["full_name"], Value::Null);
     assert_eq!(says.row["emails"], json!(["b@x", null, "a@x"]));
     assert_eq!((says.event, says.properties), (None, json!({})));
@@ -209,14 +307,18 @@ fn a_renamed_column_is_found_before_and_after() {
     let mut mapping = mapping(json!({"key": "id", "email": "mail"}));
     mapping.renamed = vec![("mail".into(), "e_mail".into())];
     for name in ["mail", "e_mail"] {
-        let says = read(&mapping, &[("id", "integer", Some("1")), (name, "text", Some("a@x"))]);
+        let says = read(
+            &mapping,
+            &[("id", "integer", Some("1")), (name, "text", Some("a@x"))],
+        );
         assert_eq!(says.expect("a good row").identifiers.len(), 1, "{name}");
     }
 }
 
 #[test]
 fn a_dropped_column_is_null_and_reported() {
-    let mapping = mapping(json!({"key": "id", "user_id": "id", "email": "mail", "traits": ["plan"]}));
+    let mapping =
+        mapping(json!({"key": "id", "user_id": "id", "email": "mail", "traits": ["plan"]}));
     let says = read(&mapping, &[("id", "integer", Some("1"))]).expect("a good row");
     assert_eq!(says.missing, ["mail", "plan"]);
     assert_eq!(says.identifiers, [("user_id".to_owned(), "1".to_owned())]);
@@ -227,7 +329,9 @@ fn a_dropped_column_is_null_and_reported() {
 fn keys_of_several_columns_cannot_be_confused() {
     let mapping = mapping(json!({"key": ["a", "b"], "user_id": "a"}));
     let key = |a, b| {
-        read(&mapping, &[("a", "text", Some(a)), ("b", "text", Some(b))]).expect("a good row").key
+        read(&mapping, &[("a", "text", Some(a)), ("b", "text", Some(b))])
+            .expect("a good row")
+            .key
     };
     assert_eq!(key("x", "1"), r#"["x","1"]"#);
     assert_ne!(key("x\",\"y", "z"), key("x", "y\",\"z"));
@@ -236,7 +340,9 @@ fn keys_of_several_columns_cannot_be_confused() {
 
 #[test]
 fn an_event_needs_name_and_time() {
-    let fixed = mapping(json!({"key": "id", "user_id": "id", "time": "at", "event": "Paid", "properties": "*"}));
+    let fixed = mapping(
+        json!({"key": "id", "user_id": "id", "time": "at", "event": "Paid", "properties": "*"}),
+    );
     let named = mapping(json!({
         "key": "id", "user_id": "id", "time": "at", "event": {"column": "what"},
         "properties": {"sum": "total"},
@@ -250,8 +356,14 @@ fn an_event_needs_name_and_time() {
         ]
     };
     let says = read(&fixed, &row(Some("1970-01-02"), None)).expect("a good row");
-    assert_eq!((says.event.as_deref(), says.time), (Some("Paid"), Some(86_400_000_000)));
-    assert_eq!(says.properties, json!({"id": 1, "at": "1970-01-02", "what": null, "total": 1.5}));
+    assert_eq!(
+        (says.event.as_deref(), says.time),
+        (Some("Paid"), Some(86_400_000_000))
+    );
+    assert_eq!(
+        says.properties,
+        json!({"id": 1, "at": "1970-01-02", "what": null, "total": 1.5})
+    );
     let says = read(&named, &row(Some("1970-01-02"), Some("Refunded"))).expect("a good row");
     assert_eq!(says.event.as_deref(), Some("Refunded"));
     assert_eq!(says.properties, json!({"sum": 1.5}));
@@ -270,7 +382,10 @@ fn an_event_needs_name_and_time() {
 fn a_row_without_key_is_refused() {
     let mapping = mapping(json!({"key": ["id", "part"], "user_id": "id"}));
     let of = |columns: &[(&str, &str, Option<&str>)]| read(&mapping, columns).map_err(|r| r.reason);
-    assert_eq!(of(&[("id", "integer", Some("1"))]), Err(Reason::MissingField));
+    assert_eq!(
+        of(&[("id", "integer", Some("1"))]),
+        Err(Reason::MissingField)
+    );
     assert_eq!(
         of(&[("id", "integer", Some("1")), ("part", "text", None)]),
         Err(Reason::MissingField)
