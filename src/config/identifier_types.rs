@@ -365,7 +365,7 @@ impl Declared for IdentifierType {
         Ok(())
     }
 
-    fn drop(&self, _effects: &mut Effects) -> Outcome<()> {
+    fn drop(&self, effects: &mut Effects) -> Outcome<()> {
         let name = self.name.as_str();
         let refuse = |why: String, hint: &str| {
             Err(Error::new(
@@ -387,9 +387,10 @@ impl Declared for IdentifierType {
             );
         }
         let others = Self::all(Reading::Latest);
-        if let Some(other) = others
-            .iter()
-            .find(|other| other.max_degree.contains_key(name))
+        if !effects.whole
+            && let Some(other) = others
+                .iter()
+                .find(|other| other.max_degree.contains_key(name))
         {
             return refuse(
                 format!("identifier type \"{}\" names it in max_degree", other.name),

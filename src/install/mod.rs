@@ -119,8 +119,11 @@ pub enum State {
 
 /// Where this database stands. Reads only; works on a standby.
 pub fn state() -> State {
+    // Not by to_regclass, which fails for a role without USAGE on the schema, as before cdp.init().
     let exists = sql::read_first(
-        "SELECT pg_catalog.to_regclass('cdp.installation') IS NOT NULL",
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c \
+                          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                         WHERE n.nspname = 'cdp' AND c.relname = 'installation')",
         args![],
         |row| row.get::<bool>(1),
     );
