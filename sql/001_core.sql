@@ -129,7 +129,7 @@ COMMENT ON TABLE cdp.dead_letter IS 'messages that were not accepted, with the r
 -- Values inside accepted messages that could not be used as declared.
 CREATE TABLE cdp.value_issues (
     source_id   integer     NOT NULL,
-    kind        text        NOT NULL CHECK (kind IN ('identifier', 'trait')),
+    kind        text        NOT NULL CHECK (kind IN ('identifier', 'trait', 'column')),
     name        text        NOT NULL,
     reason      text        NOT NULL,
     count       bigint      NOT NULL,
@@ -138,4 +138,4 @@ CREATE TABLE cdp.value_issues (
     last_seen   timestamptz NOT NULL,
     PRIMARY KEY (source_id, kind, name, reason)
 );
-COMMENT ON TABLE cdp.value_issues IS 'identifiers and trait values that did not fit their declared type: how many, with a sample';
+COMMENT ON TABLE cdp.value_issues IS 'identifiers and trait values that did not fit their declared type, and mapped columns that are gone: how many, with a sample';

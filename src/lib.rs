@@ -32,11 +32,7 @@ pub extern "C-unwind" fn _PG_init() {
 }
 
 // Last of all: nothing for PUBLIC, and a comment on every function.
-pgrx::extension_sql_file!(
-    "../sql/functions/comments.sql",
-    name = "comments",
-    finalize
-);
+pgrx::extension_sql_file!("../sql/functions/comments.sql", name = "comments", finalize);
 
 #[cfg(test)]
 /// What `cargo pgrx test` asks for.

@@ -10,9 +10,9 @@ use super::effects::Effects;
 use super::fault::Fault;
 use super::segments::{self, Segment};
 use super::{Reading, change, names};
+use crate::install;
 use crate::pg::error::OrRaise;
 use crate::pg::{Error, Result, role, transaction};
-use crate::install;
 
 /// What applying a document does to one declaration.
 struct Change {

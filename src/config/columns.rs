@@ -120,10 +120,8 @@ pub fn run_locking(ddl: &str) -> Result<()> {
 
 fn try_locking(ddl: &str) -> Result<()> {
     transaction::in_subtransaction(|| {
-        let before = sql::one::<String>(
-            "SELECT pg_catalog.current_setting('lock_timeout')",
-            args![],
-        );
+        let before =
+            sql::one::<String>("SELECT pg_catalog.current_setting('lock_timeout')", args![]);
         let set = "SELECT pg_catalog.set_config('lock_timeout', $1, true)";
         sql::run(set, args![LOCK_TIMEOUT]);
         sql::run(ddl, args![]);

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::Reading;
 use super::effects::Effects;
 use super::fault::Outcome;
 use super::node::Object;
-use super::Reading;
 use crate::pg::Result;
 
 /// A kind of declaration: a row of configuration, a section of the document.

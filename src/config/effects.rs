@@ -7,7 +7,6 @@ use pgrx::pg_sys::Oid;
 
 use super::fault::Outcome;
 use super::{columns, identifier_types, segments, traits, view};
-use crate::evidence::tally;
 use crate::rebuild::{self, Scope};
 
 /// What the changes made so far ask for.
@@ -19,7 +18,7 @@ pub struct Effects {
     pub planning: bool,
     /// Whether other declarations change too, so that references are checked when all is done.
     pub whole: bool,
-    /// What bounds the time of links changed.
+    /// What bounds the time of links changed, or what a stored message shows as identifiers.
     pub evidence: bool,
     /// Rules of identity changed.
     pub identity: bool,
@@ -59,13 +58,14 @@ impl Effects {
         if self.planning {
             return Ok(());
         }
-        if self.evidence {
-            tally::recount_all();
-        }
-        if self.evidence || self.identity {
-            rebuild::apply(Scope::Identity)?;
-        } else if self.traits {
-            rebuild::apply(Scope::Traits)?;
+        let scope = match (self.evidence, self.identity, self.traits) {
+            (true, ..) => Some(Scope::Evidence),
+            (false, true, _) => Some(Scope::Identity),
+            (false, false, true) => Some(Scope::Traits),
+            (false, false, false) => None,
+        };
+        if let Some(scope) = scope {
+            rebuild::apply(scope)?;
         }
         // Also after a rebuild, which evaluates all: it does not say when they were refreshed.
         for segment in segments::with_dependants(&self.segments) {

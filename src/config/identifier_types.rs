@@ -296,9 +296,8 @@ impl Declared for IdentifierType {
     }
 
     fn check(&self) -> Outcome<()> {
-        let fault = |attribute: &str, message: String| {
-            Err(Fault::of(attribute, Error::invalid(message)))
-        };
+        let fault =
+            |attribute: &str, message: String| Err(Fault::of(attribute, Error::invalid(message)));
         names::check(Self::KIND, &self.name).map_err(|error| Fault::of("name", error))?;
         if self.name.starts_with(RECORD_PREFIX) {
             let error = Error::invalid(format!("the name \"{}\" is reserved", self.name))
@@ -342,7 +341,7 @@ impl Declared for IdentifierType {
     }
 
     fn create(&self, effects: &mut Effects) -> Outcome<()> {
-        effects.identity = true;
+        effects.evidence = true;
         self.write(
             "INSERT INTO cdp.identifier_types \
                  (name, priority, max_per_profile, bridges, normaliser, default_region, pattern, \
@@ -352,8 +351,21 @@ impl Declared for IdentifierType {
         Ok(())
     }
 
-    fn alter(&self, _old: &Self, effects: &mut Effects) -> Outcome<()> {
+    fn alter(&self, old: &Self, effects: &mut Effects) -> Outcome<()> {
         effects.identity = true;
+        // Where values stand and how they are brought to one form decides which identifiers a
+        // stored message shows.
+        effects.evidence |= (
+            &self.normaliser,
+            &self.default_region,
+            &self.pattern,
+            &self.paths,
+        ) != (
+            &old.normaliser,
+            &old.default_region,
+            &old.pattern,
+            &old.paths,
+        );
         self.write(
             "UPDATE cdp.identifier_types \
                 SET priority = $2, max_per_profile = $3, bridges = $4, normaliser = $5, \

@@ -201,8 +201,10 @@ impl Declared for Mapping {
     }
 
     fn all(reading: Reading) -> Vec<Self> {
-        reading.rows(include_str!("../../sql/config/mappings.sql"), args![], |row| {
-            Self {
+        reading.rows(
+            include_str!("../../sql/config/mappings.sql"),
+            args![],
+            |row| Self {
                 source: row.want(1),
                 relation: row.want(2),
                 mapping: row.want::<pgrx::JsonB>(3).0,
@@ -211,8 +213,8 @@ impl Declared for Mapping {
                 poll_every: Interval::from(row.want::<pgrx::datum::Interval>(6)),
                 compare_every: Interval::from(row.want::<pgrx::datum::Interval>(7)),
                 overlap: Interval::from(row.want::<pgrx::datum::Interval>(8)),
-            }
-        })
+            },
+        )
     }
 
     fn check(&self) -> Outcome<()> {

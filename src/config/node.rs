@@ -160,12 +160,7 @@ impl<'a> Object<'a> {
     }
 
     /// A member through `read`, or `default`.
-    pub fn or<T>(
-        &self,
-        key: &str,
-        default: T,
-        read: impl Fn(&Node<'a>) -> Result<T>,
-    ) -> Result<T> {
+    pub fn or<T>(&self, key: &str, default: T, read: impl Fn(&Node<'a>) -> Result<T>) -> Result<T> {
         Ok(self.maybe(key, read)?.unwrap_or(default))
     }
 }

@@ -80,10 +80,7 @@ impl Declared for Schedule {
         Times::parse(&self.schedule).map_err(|error| fault("schedule", error))?;
         Zone::parse(&self.time_zone).map_err(|error| fault("time_zone", error))?;
         match self.command.trim().is_empty() {
-            true => Err(Fault::of(
-                "command",
-                Error::invalid("the command is empty"),
-            )),
+            true => Err(Fault::of("command", Error::invalid("the command is empty"))),
             false => Ok(()),
         }
     }

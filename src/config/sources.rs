@@ -80,10 +80,12 @@ fn alter_source(
 fn drop_source(name: Option<&str>) {
     names::required(name, "name")
         .and_then(|name| {
-            change("cdp.drop_source()", |effects| match kind_of(name).as_deref() {
-                None | Some("stream") => find::<Source>(name)?.drop(effects),
-                // Of a table that is mapped no more.
-                Some(_) => Source::new(name).drop(effects),
+            change("cdp.drop_source()", |effects| {
+                match kind_of(name).as_deref() {
+                    None | Some("stream") => find::<Source>(name)?.drop(effects),
+                    // Of a table that is mapped no more.
+                    Some(_) => Source::new(name).drop(effects),
+                }
             })
         })
         .or_raise();
@@ -100,10 +102,7 @@ impl Source {
 
 /// The kind of the source of that name.
 fn kind_of(name: &str) -> Option<String> {
-    sql::one(
-        "SELECT kind FROM cdp.sources WHERE name = $1",
-        args![name],
-    )
+    sql::one("SELECT kind FROM cdp.sources WHERE name = $1", args![name])
 }
 
 impl Declared for Source {
@@ -185,7 +184,10 @@ impl Declared for Source {
 
     fn drop(&self, _effects: &mut Effects) -> Outcome<()> {
         let name = self.name.as_str();
-        let in_the_way = sql::one::<String>(include_str!("../../sql/config/source_in_use.sql"), args![name]);
+        let in_the_way = sql::one::<String>(
+            include_str!("../../sql/config/source_in_use.sql"),
+            args![name],
+        );
         if let Some(what) = in_the_way {
             let hint = match what.as_str() {
                 "a table is mapped as it" => "Run cdp.unmap_table() first.",

@@ -147,10 +147,7 @@ fn fault_of(attribute: &str, error: &TraitError, written: &str, known: &[&str]) 
         Some(near) => format!("Did you mean \"{near}\"?"),
         None => names::sentence(&error.hint),
     };
-    Fault::of(
-        attribute,
-        Error::invalid(error.message.as_str()).hint(hint),
-    )
+    Fault::of(attribute, Error::invalid(error.message.as_str()).hint(hint))
 }
 
 /// Checks that every source that a trait ranks is declared.
@@ -276,9 +273,10 @@ impl Declared for Trait {
         }
         match (rule, ranked.is_empty()) {
             (Survivorship::SourcePriority, true) => {
-                let error =
-                    Error::invalid("survivorship source_priority ranks no source in source_priority")
-                        .hint("List sources in source_priority, the best first.");
+                let error = Error::invalid(
+                    "survivorship source_priority ranks no source in source_priority",
+                )
+                .hint("List sources in source_priority, the best first.");
                 Err(Fault::of("source_priority", error))
             }
             (Survivorship::SourcePriority, false) | (_, true) => Ok(()),

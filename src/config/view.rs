@@ -88,9 +88,11 @@ pub fn regenerate() -> Result<()> {
             }
             columns.push(format!("NULL::{} AS {}", column.ty, quoted(&name)));
         }
-        let new = shown
-            .iter()
-            .filter(|shown| !present.iter().any(|column| stands(column).is_some_and(|s| s.name == shown.name)));
+        let new = shown.iter().filter(|shown| {
+            !present
+                .iter()
+                .any(|column| stands(column).is_some_and(|s| s.name == shown.name))
+        });
         columns.extend(new.map(expression));
         ddl.push_str(&format!("CREATE OR REPLACE {}", view(&options, &columns)));
         ddl

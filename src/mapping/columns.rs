@@ -32,11 +32,17 @@ pub fn resolve(mapping: &mut Mapping, relation: &Relation, state: &Value) {
     for name in mapping.columns() {
         let by_number = || {
             let number = of("numbers", name).filter(|_| numbers_hold)?.as_i64()?;
-            let column = relation.columns.iter().find(|c| i64::from(c.number) == number)?;
+            let column = relation
+                .columns
+                .iter()
+                .find(|c| i64::from(c.number) == number)?;
             Some(column.name.clone())
         };
         let by_name = || of("names", name)?.as_str().map(str::to_owned);
-        if let Some(present) = by_number().or_else(by_name).filter(|present| present != name) {
+        if let Some(present) = by_number()
+            .or_else(by_name)
+            .filter(|present| present != name)
+        {
             renamed.push((name.to_owned(), present));
         }
     }

@@ -159,7 +159,10 @@ pub fn map(request: &Request) -> Result<i64> {
         return Err(Error::invalid("the name of a source has 1 to 255 bytes"));
     }
     let relation = Relation::find(request.relation).ok_or_else(|| {
-        Error::new(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, "this is no table or view")
+        Error::new(
+            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            "this is no table or view",
+        )
     })?;
     require_capturable(&relation, capture)?;
     let mapping = checked_mapping(request.mapping, &relation)?;
@@ -167,13 +170,18 @@ pub fn map(request: &Request) -> Result<i64> {
     let source_id = role::as_owner(|| reserve_source(request.source, mapping.kind))?;
 
     // The table before the pipeline: waiting for its writers must not keep the pipeline waiting.
-    let captured = Captured { source_id, source: request.source.to_owned() };
+    let captured = Captured {
+        source_id,
+        source: request.source.to_owned(),
+    };
     let granted = match capture {
         Capture::Trigger => {
             relation.require_ownership("capture its changes")?;
             let plain = (relation.kind != 'p').then_some(relation.name.as_str());
             let part = match plain {
-                Some(_) => Some(role::as_owner(|| Ok(trigger::add_part(source_id, &relation)))?),
+                Some(_) => Some(role::as_owner(|| {
+                    Ok(trigger::add_part(source_id, &relation))
+                })?),
                 None => None,
             };
             captured.create(&relation, part.as_deref());
@@ -195,7 +203,9 @@ pub fn map(request: &Request) -> Result<i64> {
             Capture::Trigger => take_over(&captured, &relation),
             Capture::Poll => {
                 let stored = stored("WHERE source_id = $1 FOR UPDATE OF m", args![source_id]);
-                let stored = stored.first().ok_or_else(|| Error::internal("no mapping"))?;
+                let stored = stored
+                    .first()
+                    .ok_or_else(|| Error::internal("no mapping"))?;
                 poll_stored(stored, true).map(|n| i64::try_from(n).unwrap_or(i64::MAX))
             }
         }
@@ -205,7 +215,10 @@ pub fn map(request: &Request) -> Result<i64> {
 /// Checks what a mapping says of a table, without mapping it.
 pub fn check(relation: pg_sys::Oid, mapping: &Value) -> Result<()> {
     let relation = Relation::find(relation).ok_or_else(|| {
-        Error::new(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, "this is no table or view")
+        Error::new(
+            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            "this is no table or view",
+        )
     })?;
     checked_mapping(mapping, &relation).map(|_| ())
 }
@@ -214,13 +227,21 @@ fn require_capturable(relation: &Relation, capture: Capture) -> Result<()> {
     let wrong = |message: String| Error::new(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, message);
     let name = &relation.name;
     if relation.temporary {
-        return Err(wrong(format!("{name} is temporary, so no other session can read it")));
+        return Err(wrong(format!(
+            "{name} is temporary, so no other session can read it"
+        )));
     }
-    if matches!(relation.schema.as_str(), "cdp" | "pg_catalog" | "information_schema") {
-        return Err(wrong(format!("{name} is a table of {}", match relation.schema.as_str() {
-            "cdp" => "pg_cdp itself",
-            _ => "PostgreSQL itself",
-        })));
+    if matches!(
+        relation.schema.as_str(),
+        "cdp" | "pg_catalog" | "information_schema"
+    ) {
+        return Err(wrong(format!(
+            "{name} is a table of {}",
+            match relation.schema.as_str() {
+                "cdp" => "pg_cdp itself",
+                _ => "PostgreSQL itself",
+            }
+        )));
     }
     if capture == Capture::Poll {
         return Ok(());
@@ -248,7 +269,11 @@ fn require_capturable(relation: &Relation, capture: Capture) -> Result<()> {
 
 fn checked_mapping(document: &Value, relation: &Relation) -> Result<Mapping> {
     let report = |fault: MappingError| {
-        let place = if fault.path.is_empty() { String::new() } else { format!(" at {}", fault.path) };
+        let place = if fault.path.is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", fault.path)
+        };
         let error = Error::invalid(format!("invalid mapping{place}: {}", fault.message));
         match fault.hint {
             Some(hint) => error.hint(hint),
@@ -266,18 +291,26 @@ fn checked_mapping(document: &Value, relation: &Relation) -> Result<Mapping> {
             |row| row.want::<String>(1),
         ))
     })?;
-    mapping.check(&relation.table_columns(), &types).map_err(report)?;
+    mapping
+        .check(&relation.table_columns(), &types)
+        .map_err(report)?;
     Ok(mapping)
 }
 
 fn require_watermark(request: &Request, capture: Capture, relation: &Relation) -> Result<()> {
-    let Some(watermark) = request.watermark else { return Ok(()) };
+    let Some(watermark) = request.watermark else {
+        return Ok(());
+    };
     if capture == Capture::Trigger {
-        return Err(Error::invalid("a watermark is of use only with capture => 'poll'"));
+        return Err(Error::invalid(
+            "a watermark is of use only with capture => 'poll'",
+        ));
     }
     let column = relation.column(watermark).ok_or_else(|| {
-        Error::invalid(format!("watermark: column \"{watermark}\" does not exist"))
-            .hint(format!("The columns are: {}.", relation.column_names().join(", ")))
+        Error::invalid(format!("watermark: column \"{watermark}\" does not exist")).hint(format!(
+            "The columns are: {}.",
+            relation.column_names().join(", ")
+        ))
     })?;
     if !poll::WATERMARK_TYPES.contains(&column.type_name.as_str()) {
         return Err(Error::invalid(format!(
@@ -295,7 +328,13 @@ fn reserve_source(name: &str, kind: Kind) -> Result<i32> {
         "SELECT s.source_id, s.kind, m.source_id IS NOT NULL \
          FROM cdp.sources s LEFT JOIN cdp.mappings m USING (source_id) WHERE s.name = $1",
         args![name],
-        |row| (row.want::<i32>(1), row.want::<String>(2), row.want::<bool>(3)),
+        |row| {
+            (
+                row.want::<i32>(1),
+                row.want::<String>(2),
+                row.want::<bool>(3),
+            )
+        },
     );
     match known {
         None => sql::one::<i32>(
@@ -303,14 +342,18 @@ fn reserve_source(name: &str, kind: Kind) -> Result<i32> {
             args![name, kind.as_str()],
         )
         .ok_or_else(|| Error::internal("a source got no id")),
-        Some((_, _, true)) => Err(Error::duplicate(format!("source \"{name}\" is mapped already"))
-            .hint("Run cdp.unmap_table() first, which keeps what was captured.")),
+        Some((_, _, true)) => Err(
+            Error::duplicate(format!("source \"{name}\" is mapped already"))
+                .hint("Run cdp.unmap_table() first, which keeps what was captured."),
+        ),
         Some((id, known, false)) if known == kind.as_str() => Ok(id),
-        Some((_, known, false)) => {
-            Err(Error::duplicate(format!("source \"{name}\" is a source of kind \"{known}\"")).hint(
-                format!("A mapping of {} needs a source of its own.", kind.as_str()),
-            ))
-        }
+        Some((_, known, false)) => Err(Error::duplicate(format!(
+            "source \"{name}\" is a source of kind \"{known}\""
+        ))
+        .hint(format!(
+            "A mapping of {} needs a source of its own.",
+            kind.as_str()
+        ))),
     }
 }
 
@@ -362,7 +405,11 @@ fn store(
             args![request.source, RECORD_PRIORITY, mapping.max_per_profile, id],
         );
     }
-    let default_overlap = if relation.kind == 'f' { "10 minutes" } else { "1 minute" };
+    let default_overlap = if relation.kind == 'f' {
+        "10 minutes"
+    } else {
+        "1 minute"
+    };
     sql::run(
         "INSERT INTO cdp.mappings (source_id, relation, key_columns, mapping, capture, watermark, \
                                    owner, poll_every, compare_every, overlap, column_state, poll_state) \
@@ -423,7 +470,11 @@ pub fn unmap(source: &str, withdraw: bool) -> Result<()> {
         } else if stored.poll_state.get("granted") == Some(&Value::Bool(true))
             && role::has_rights_of(relation.owner)
         {
-            let revoke = format!("REVOKE SELECT ON TABLE {} FROM {}", relation.name, role::OWNER);
+            let revoke = format!(
+                "REVOKE SELECT ON TABLE {} FROM {}",
+                relation.name,
+                role::OWNER
+            );
             sql::run(&revoke, args![]);
         }
     }

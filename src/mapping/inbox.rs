@@ -47,7 +47,14 @@ pub fn append(
          SELECT 'r', $1, json_build_object('op', $2, 'rel', $3, 'cols', $4, 'types', $5, \
                                            'row', r.\"row\")::text \
          FROM unnest($6) WITH ORDINALITY r(\"row\", n) ORDER BY r.n",
-        args![source, op.to_string(), part, columns.to_vec(), types.to_vec(), rows.to_vec()],
+        args![
+            source,
+            op.to_string(),
+            part,
+            columns.to_vec(),
+            types.to_vec(),
+            rows.to_vec()
+        ],
     );
 }
 

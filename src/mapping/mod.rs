@@ -109,9 +109,12 @@ fn stored(condition: &str, args: &crate::pg::Args) -> Vec<Stored> {
 impl Stored {
     fn mapping(&self) -> Result<Mapping> {
         let mut mapping = Mapping::parse(&self.mapping).map_err(|fault| {
-            Error::state(format!("the mapping of source \"{}\" cannot be read", self.source))
-                .detail(fault.to_string())
-                .hint("Run cdp.unmap_table() and cdp.map_table() again.")
+            Error::state(format!(
+                "the mapping of source \"{}\" cannot be read",
+                self.source
+            ))
+            .detail(fault.to_string())
+            .hint("Run cdp.unmap_table() and cdp.map_table() again.")
         })?;
         if let Some(relation) = Relation::find(self.relation) {
             columns::resolve(&mut mapping, &relation, &self.column_state);
@@ -120,7 +123,10 @@ impl Stored {
     }
 
     fn captured(&self) -> Captured {
-        Captured { source_id: self.source_id, source: self.source.clone() }
+        Captured {
+            source_id: self.source_id,
+            source: self.source.clone(),
+        }
     }
 }
 
@@ -165,8 +171,13 @@ pub fn poll_due() -> Result<u64> {
 /// Polls one source now, unless another session does. Its failure is recorded, and returned.
 fn poll_one(source_id: i32) -> Result<u64> {
     let result = transaction::in_subtransaction(|| {
-        let found = stored("WHERE source_id = $1 AND capture = 'poll' FOR UPDATE OF m SKIP LOCKED", args![source_id]);
-        let Some(stored) = found.first() else { return Ok(0) };
+        let found = stored(
+            "WHERE source_id = $1 AND capture = 'poll' FOR UPDATE OF m SKIP LOCKED",
+            args![source_id],
+        );
+        let Some(stored) = found.first() else {
+            return Ok(0);
+        };
         poll_stored(stored, false)
     });
     match &result {

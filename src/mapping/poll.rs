@@ -84,7 +84,10 @@ impl Drain {
             (name.clone(), (poll, entry.get(1).and_then(text)))
         });
         Self {
-            poll: state.get("poll").and_then(Value::as_i64).unwrap_or_default(),
+            poll: state
+                .get("poll")
+                .and_then(Value::as_i64)
+                .unwrap_or_default(),
             high: state.get("high").and_then(text),
             running: running.collect(),
         }
@@ -100,14 +103,22 @@ impl Drain {
     fn next(&self, high: Option<String>, running: Vec<String>) -> Self {
         let oldest = self.running.values().min_by_key(|(poll, _)| *poll);
         let known = |name: String| {
-            let entry = self.running.get(&name).cloned().unwrap_or_else(|| match oldest {
-                // A prepared transaction had another name while it ran.
-                Some(oldest) if name.starts_with("prepared ") => oldest.clone(),
-                _ => (self.poll, self.high.clone()),
-            });
+            let entry = self
+                .running
+                .get(&name)
+                .cloned()
+                .unwrap_or_else(|| match oldest {
+                    // A prepared transaction had another name while it ran.
+                    Some(oldest) if name.starts_with("prepared ") => oldest.clone(),
+                    _ => (self.poll, self.high.clone()),
+                });
             (name, entry)
         };
-        Self { poll: self.poll + 1, high, running: running.into_iter().map(known).collect() }
+        Self {
+            poll: self.poll + 1,
+            high,
+            running: running.into_iter().map(known).collect(),
+        }
     }
 }
 
@@ -128,7 +139,11 @@ pub fn poll(polled: &Polled, compare: bool) -> Result<(i64, Value)> {
     require_consent(&relation)?;
     let here = identity(relation.oid);
     let is_same = polled.state.get("of").and_then(Value::as_str) == Some(&here);
-    let last = if is_same { polled.state.clone() } else { json!({}) };
+    let last = if is_same {
+        polled.state.clone()
+    } else {
+        json!({})
+    };
     let started = time::now();
 
     let drain = Drain::of(&last);
@@ -178,14 +193,24 @@ pub fn require_consent(relation: &Relation) -> Result<()> {
         "SELECT has_table_privilege($1, $2::oid, 'SELECT')",
         args![role::OWNER, relation.oid],
     );
-    let hint = format!("Its owner can run: GRANT SELECT ON {} TO {};", relation.name, role::OWNER);
+    let hint = format!(
+        "Its owner can run: GRANT SELECT ON {} TO {};",
+        relation.name,
+        role::OWNER
+    );
     if granted != Some(true) {
-        return Err(Error::privilege(format!("{} may not read {}", role::OWNER, relation.name))
-            .hint(hint));
+        return Err(
+            Error::privilege(format!("{} may not read {}", role::OWNER, relation.name)).hint(hint),
+        );
     }
     if relation.row_security {
-        return Err(Error::state(format!("{} has row security, so polling would read past it", relation.name))
-            .hint("Map it with capture => 'trigger', or map a view of the rows that may be captured."));
+        return Err(Error::state(format!(
+            "{} has row security, so polling would read past it",
+            relation.name
+        ))
+        .hint(
+            "Map it with capture => 'trigger', or map a view of the rows that may be captured.",
+        ));
     }
     Ok(())
 }
@@ -211,17 +236,27 @@ fn highest(relation: &Relation, watermark: &str, before: Option<&str>) -> Result
         let before = relation::quote_literal(before);
         highest = format!("greatest({highest}, {before}::{type_name})");
     }
-    let query = format!("SELECT format('%s', h), h IS NULL FROM (SELECT {highest} AS h FROM {} t) x", relation.name);
+    let query = format!(
+        "SELECT format('%s', h), h IS NULL FROM (SELECT {highest} AS h FROM {} t) x",
+        relation.name
+    );
     as_reader(relation.owner, || {
-        let row = sql::first(&query, args![], |row| (row.get::<String>(1), row.get::<bool>(2)));
-        Ok(row.filter(|(_, is_null)| *is_null == Some(false)).and_then(|(text, _)| text))
+        let row = sql::first(&query, args![], |row| {
+            (row.get::<String>(1), row.get::<bool>(2))
+        });
+        Ok(row
+            .filter(|(_, is_null)| *is_null == Some(false))
+            .and_then(|(text, _)| text))
     })
 }
 
 fn type_of(relation: &Relation, watermark: &str) -> Result<String> {
     let column = relation.column(watermark).ok_or_else(|| {
-        Error::unknown(format!("{} has no column \"{watermark}\", its watermark", relation.name))
-            .hint("Map it again with another watermark.")
+        Error::unknown(format!(
+            "{} has no column \"{watermark}\", its watermark",
+            relation.name
+        ))
+        .hint("Map it again with another watermark.")
     })?;
     Ok(column.type_name.clone())
 }
@@ -255,7 +290,9 @@ fn reach(polled: &Polled, relation: &Relation, drain: &Drain, last: &Value) -> R
         name if name.starts_with("timestamp") => format!("{low} - {overlap}"),
         _ => low,
     };
-    Ok(Reach::Where(format!("t.{column} >= {low} OR t.{column} IS NULL")))
+    Ok(Reach::Where(format!(
+        "t.{column} >= {low} OR t.{column} IS NULL"
+    )))
 }
 
 /// The condition for rows that a snapshot with this xmin may not have seen, for a plain table that is
@@ -264,8 +301,11 @@ fn unseen(relation: &Relation, xmin: &str) -> Option<String> {
     if !matches!(relation.kind, 'r' | 'p') {
         return None;
     }
-    let leaves: Vec<i64> =
-        relation.leaves().into_iter().map(|leaf| i64::from(leaf.to_u32())).collect();
+    let leaves: Vec<i64> = relation
+        .leaves()
+        .into_iter()
+        .map(|leaf| i64::from(leaf.to_u32()))
+        .collect();
     let fits = sql::one::<bool>(
         "SELECT bool_and(c.relkind = 'r' AND a.amname = 'heap') \
                 AND sum(pg_relation_size(c.oid::regclass)) / 8192 <= $2 \
@@ -288,16 +328,25 @@ fn unseen(relation: &Relation, xmin: &str) -> Option<String> {
 fn read(polled: &Polled, relation: &Relation, reach: &Reach) -> Result<i64> {
     let mut key_columns = Vec::new();
     for name in &polled.mapping.key {
-        let renamed = polled.mapping.renamed.iter().find(|(former, _)| former == name);
+        let renamed = polled
+            .mapping
+            .renamed
+            .iter()
+            .find(|(former, _)| former == name);
         let present = renamed.map_or(name, |(_, present)| present);
         let column = relation.column(present).ok_or_else(|| {
-            Error::unknown(format!("{} has no column \"{present}\", its key", relation.name))
-                .hint("Map it again with another key.")
+            Error::unknown(format!(
+                "{} has no column \"{present}\", its key",
+                relation.name
+            ))
+            .hint("Map it again with another key.")
         })?;
         key_columns.push(column.clone());
     }
-    let key: Vec<String> =
-        key_columns.iter().map(|c| format!("t.{}", relation::quote(&c.name))).collect();
+    let key: Vec<String> = key_columns
+        .iter()
+        .map(|c| format!("t.{}", relation::quote(&c.name)))
+        .collect();
     let mut query = format!(
         "SELECT CASE WHEN octet_length(k.k) > 2000 THEN 'md5:' || md5(k.k) ELSE k.k END, \
                 format('%s', t.*) \
@@ -329,7 +378,9 @@ fn read(polled: &Polled, relation: &Relation, reach: &Reach) -> Result<i64> {
     if *reach == Reach::All {
         let names: Vec<String> = key_columns.iter().map(|c| c.name.clone()).collect();
         let types: Vec<String> = key_columns.iter().map(|c| c.type_name.clone()).collect();
-        written += append_gone(polled, &names, &types, |key| seen.contains(&hasher.hash_one(key)));
+        written += append_gone(polled, &names, &types, |key| {
+            seen.contains(&hasher.hash_one(key))
+        });
     }
     Ok(written)
 }
@@ -386,7 +437,9 @@ fn append_gone(
             args![polled.source_id, after.as_str(), KEYS],
             |row| row.want::<String>(1),
         );
-        let Some(last) = keys.last() else { return written };
+        let Some(last) = keys.last() else {
+            return written;
+        };
         after.clone_from(last);
         let gone: Vec<String> = keys.into_iter().filter(|key| !is_there(key)).collect();
         if gone.is_empty() {
@@ -397,7 +450,10 @@ fn append_gone(
             args![polled.source_id, gone.clone()],
         );
         // A key too long to be kept was too long to be accepted.
-        let rows: Vec<String> = gone.into_iter().filter(|key| key.starts_with('(')).collect();
+        let rows: Vec<String> = gone
+            .into_iter()
+            .filter(|key| key.starts_with('('))
+            .collect();
         inbox::append(&polled.source, 'D', &polled.part, columns, types, &rows);
         written += i64::try_from(rows.len()).unwrap_or_default();
     }

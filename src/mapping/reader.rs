@@ -44,7 +44,11 @@ impl Reader {
                 Err(error) => Err(Error::internal(error.to_string())),
             })
         })?;
-        Ok(Self { role, cursor: Some(cursor), rows: FIRST_ROWS })
+        Ok(Self {
+            role,
+            cursor: Some(cursor),
+            rows: FIRST_ROWS,
+        })
     }
 
     /// The next rows; none at the end. Each call frees what the one before took.

@@ -71,7 +71,11 @@ impl Relation {
              FROM pg_catalog.pg_attribute \
              WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
             args![oid],
-            |row| Column { number: row.want(1), name: row.want(2), type_name: row.want(3) },
+            |row| Column {
+                number: row.want(1),
+                name: row.want(2),
+                type_name: row.want(3),
+            },
         );
         relation.primary_key = sql::rows(
             "SELECT a.attname::text FROM pg_catalog.pg_index i, \
@@ -97,12 +101,18 @@ impl Relation {
 
     /// The names of the columns, for an envelope.
     pub fn column_names(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.name.clone()).collect()
+        self.columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect()
     }
 
     /// The names of their types.
     pub fn type_names(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.type_name.clone()).collect()
+        self.columns
+            .iter()
+            .map(|column| column.type_name.clone())
+            .collect()
     }
 
     /// The column of that name.
@@ -128,11 +138,13 @@ impl Relation {
         if role::has_rights_of(self.owner) {
             return Ok(());
         }
-        Err(Error::privilege(format!("must be owner of {} to {what}", self.name)).hint(format!(
-            "Run it as {} or as a member of that role, who is a member of {} too.",
-            self.owner_name,
-            role::OWNER
-        )))
+        Err(
+            Error::privilege(format!("must be owner of {} to {what}", self.name)).hint(format!(
+                "Run it as {} or as a member of that role, who is a member of {} too.",
+                self.owner_name,
+                role::OWNER
+            )),
+        )
     }
 }
 
@@ -149,5 +161,10 @@ pub fn quote_literal(text: &str) -> String {
 /// What object ids and transaction ids of now belong to: neither means anything after a restore.
 pub fn identity(relation: pg_sys::Oid) -> String {
     use crate::pg::transaction::{database_oid, system_identifier};
-    format!("{}/{}/{}", system_identifier(), database_oid(), relation.to_u32())
+    format!(
+        "{}/{}/{}",
+        system_identifier(),
+        database_oid(),
+        relation.to_u32()
+    )
 }

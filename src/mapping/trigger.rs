@@ -33,7 +33,10 @@ impl Captured {
     }
 
     fn arguments(&self, part: Option<&str>) -> String {
-        let mut all = vec![relation::quote_literal(&self.source), format!("'{}'", self.source_id)];
+        let mut all = vec![
+            relation::quote_literal(&self.source),
+            format!("'{}'", self.source_id),
+        ];
         all.extend(part.map(relation::quote_literal));
         all.join(", ")
     }
@@ -93,7 +96,10 @@ impl Captured {
 }
 
 fn enable_always(table: &str, trigger: &str) {
-    sql::run(&format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"), args![]);
+    sql::run(
+        &format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"),
+        args![],
+    );
 }
 
 struct Trigger {
@@ -165,7 +171,9 @@ pub fn add_part(source_id: i32, table: &Relation) -> String {
 }
 
 fn plain_name(table: pg_sys::Oid) -> String {
-    Relation::find(table).map(|relation| relation.name).unwrap_or_default()
+    Relation::find(table)
+        .map(|relation| relation.name)
+        .unwrap_or_default()
 }
 
 /// Brings the triggers of a partitioned table's leaves, and what is known of their rows, up to date.
@@ -200,8 +208,10 @@ pub fn keep_up(captured: &Captured, relation: &Relation) -> Result<i64> {
 /// read after are complete.
 fn complete_leaf(captured: &Captured, leaf: &Relation) -> Result<()> {
     if leaf.kind == 'f' {
-        return Err(Error::state(format!("partition {} is a foreign table", leaf.name))
-            .hint("Its remote changes fire no triggers. Map the table with capture => 'poll'."));
+        return Err(
+            Error::state(format!("partition {} is a foreign table", leaf.name))
+                .hint("Its remote changes fire no triggers. Map the table with capture => 'poll'."),
+        );
     }
     let found = triggers_of(captured, leaf.oid);
     let truncate = found.iter().any(|trigger| !trigger.on_rows);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::pg::{Result, process, role, size, sql, transaction};
-use crate::{args, evidence, ingest, jobs};
+use crate::{args, evidence, ingest, jobs, mapping};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -11,10 +11,22 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// A step: what it does, how often, and how.
 type Step = (&'static str, Duration, fn() -> Result<()>);
 
-const STEPS: [Step; 5] = [
-    ("give back the space of consumed messages", MINUTE, truncate_inbox),
+const SECOND: Duration = Duration::from_secs(1);
+
+const STEPS: [Step; 7] = [
+    ("poll the mapped tables", SECOND, poll),
+    ("keep up with the mapped tables", MINUTE, keep_up),
+    (
+        "give back the space of consumed messages",
+        MINUTE,
+        truncate_inbox,
+    ),
     ("mark the jobs that crashed", MINUTE, jobs::mark_crashed),
-    ("make the partitions of events", HOUR, evidence::partitions::ensure),
+    (
+        "make the partitions of events",
+        HOUR,
+        evidence::partitions::ensure,
+    ),
     ("trim the ledger", HOUR, trim_ledger),
     ("trim the job runs", HOUR, trim_job_runs),
 ];
@@ -41,6 +53,14 @@ impl Maintenance {
             pgrx::check_for_interrupts!();
         }
     }
+}
+
+fn poll() -> Result<()> {
+    mapping::poll_due().map(|_| ())
+}
+
+fn keep_up() -> Result<()> {
+    mapping::maintain().map(|_| ())
 }
 
 fn truncate_inbox() -> Result<()> {

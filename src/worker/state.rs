@@ -151,7 +151,13 @@ pub fn describe() -> WorkerState {
     if transaction::on_standby() {
         return only("standby");
     }
-    let line = shmem::read(|board| board.lines.iter().find(|line| line.database == database).copied());
+    let line = shmem::read(|board| {
+        board
+            .lines
+            .iter()
+            .find(|line| line.database == database)
+            .copied()
+    });
     let Some(line) = line.flatten() else {
         return only(State::Unknown.text());
     };

@@ -104,7 +104,12 @@ impl<'a> Row<'a> {
             })?);
         }
         let key = match values.as_slice() {
-            [] => return Err(Rejection::new(Reason::MissingField, "the mapping has no key")),
+            [] => {
+                return Err(Rejection::new(
+                    Reason::MissingField,
+                    "the mapping has no key",
+                ));
+            }
             [one] => (*one).to_owned(),
             several => Value::from(several).to_string(),
         };
@@ -119,9 +124,15 @@ impl<'a> Row<'a> {
         let mut found = Vec::new();
         for (name, columns) in &self.mapping.identifiers {
             for column in columns {
-                let Some(n) = self.position(column) else { continue };
+                let Some(n) = self.position(column) else {
+                    continue;
+                };
                 let Some(text) = self.values[n] else { continue };
-                let elements = if self.types[n].ends_with("[]") { self.json(n) } else { Value::Null };
+                let elements = if self.types[n].ends_with("[]") {
+                    self.json(n)
+                } else {
+                    Value::Null
+                };
                 let Value::Array(elements) = elements else {
                     found.push((name.clone(), text.to_owned()));
                     continue;
@@ -146,10 +157,14 @@ impl<'a> Row<'a> {
             Some(EventName::Fixed(name)) => return Ok(Some(name.clone())),
             Some(EventName::Column(column)) => column,
         };
-        let name = self.value(column).filter(|name| !name.trim().is_empty()).ok_or_else(|| {
-            let detail = format!("column \"{column}\", the name of the event, is NULL or blank");
-            Rejection::new(Reason::MissingField, detail)
-        })?;
+        let name = self
+            .value(column)
+            .filter(|name| !name.trim().is_empty())
+            .ok_or_else(|| {
+                let detail =
+                    format!("column \"{column}\", the name of the event, is NULL or blank");
+                Rejection::new(Reason::MissingField, detail)
+            })?;
         if name.len() > MAX_NAME_BYTES {
             let detail = format!("the event's name is longer than {MAX_NAME_BYTES} bytes");
             return Err(Rejection::new(Reason::TooLong, detail));
@@ -183,8 +198,16 @@ impl<'a> Row<'a> {
         let values = self.named_values();
         let (time, event, traits, properties) = match mapping.kind {
             Kind::Records => {
-                let traits = values.into_iter().filter(|(_, value)| !value.is_null()).collect();
-                (self.time(mapping.updated_at.as_ref()), None, traits, Map::new())
+                let traits = values
+                    .into_iter()
+                    .filter(|(_, value)| !value.is_null())
+                    .collect();
+                (
+                    self.time(mapping.updated_at.as_ref()),
+                    None,
+                    traits,
+                    Map::new(),
+                )
             }
             Kind::Events => (Some(self.event_time()?), self.event()?, Vec::new(), values),
         };
@@ -211,7 +234,10 @@ fn row_of<'a>(mapping: &'a Mapping, row: &'a CapturedRow) -> Row<'a> {
     Row {
         mapping,
         names: columns.clone().map(|column| column.name.as_str()).collect(),
-        types: columns.clone().map(|column| column.type_name.as_str()).collect(),
+        types: columns
+            .clone()
+            .map(|column| column.type_name.as_str())
+            .collect(),
         values: columns.map(|column| column.value.as_deref()).collect(),
     }
 }
@@ -271,5 +297,8 @@ pub fn former_key(mapping: &Mapping, row: &CapturedRow) -> Option<String> {
     let mut before = row_of(mapping, row);
     let present = before.key().ok();
     before.values = former.iter().map(Option::as_deref).collect();
-    before.key().ok().filter(|key| present.as_ref() != Some(key))
+    before
+        .key()
+        .ok()
+        .filter(|key| present.as_ref() != Some(key))
 }

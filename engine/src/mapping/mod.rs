@@ -118,14 +118,17 @@ impl Mapping {
         let identifiers = self.identifiers.iter();
         put(
             "identifiers",
-            identifiers.map(|(name, columns)| (name.clone(), json!(columns))).collect(),
+            identifiers
+                .map(|(name, columns)| (name.clone(), json!(columns)))
+                .collect(),
         );
         let values = match &self.values {
             Values::None => json!({}),
             Values::All => json!("*"),
-            Values::Named(pairs) => {
-                pairs.iter().map(|(name, column)| (name.clone(), json!(column))).collect()
-            }
+            Values::Named(pairs) => pairs
+                .iter()
+                .map(|(name, column)| (name.clone(), json!(column)))
+                .collect(),
         };
         match self.kind {
             Kind::Records => put("traits", values),
@@ -158,7 +161,10 @@ impl Mapping {
 
     /// Every column that the mapping names, each once.
     pub fn columns(&self) -> Vec<&str> {
-        let mut all: Vec<&str> = parse::places(self).into_iter().map(|(_, column)| column).collect();
+        let mut all: Vec<&str> = parse::places(self)
+            .into_iter()
+            .map(|(_, column)| column)
+            .collect();
         all.sort_unstable();
         all.dedup();
         all

@@ -26,7 +26,11 @@ pub struct MappingError {
 
 impl MappingError {
     fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into(), hint: None }
+        Self {
+            path: path.into(),
+            message: message.into(),
+            hint: None,
+        }
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -68,7 +72,10 @@ pub(super) fn mapping(document: &Value) -> Result<Mapping> {
             .as_object()
             .ok_or_else(|| wrong_type("identifiers", declared, "an object of type and column"))?;
         for (name, value) in declared {
-            identifiers.push((name.clone(), columns(&format!("identifiers.{name}"), value)?));
+            identifiers.push((
+                name.clone(),
+                columns(&format!("identifiers.{name}"), value)?,
+            ));
         }
     }
     let (own, others) = match kind {
@@ -101,14 +108,20 @@ pub(super) fn mapping(document: &Value) -> Result<Mapping> {
     };
     let mapping = Mapping {
         kind,
-        key: fields.get("key").map_or(Ok(Vec::new()), |value| columns("key", value))?,
+        key: fields
+            .get("key")
+            .map_or(Ok(Vec::new()), |value| columns("key", value))?,
         identifiers,
         values,
         created_at: column_field(fields, "created_at")?,
         updated_at: column_field(fields, "updated_at")?,
         time: column_field(fields, "time")?,
         event: fields.get("event").map(event_name).transpose()?,
-        max_per_profile: fields.get("max_per_profile").map(max_per_profile).transpose()?.flatten(),
+        max_per_profile: fields
+            .get("max_per_profile")
+            .map(max_per_profile)
+            .transpose()?
+            .flatten(),
         renamed: Vec::new(),
     };
     if kind == Kind::Events {
@@ -164,7 +177,10 @@ fn columns(path: &str, value: &Value) -> Result<Vec<String>> {
         let path = format!("{path}[{n}]");
         let name = column(&path, item)?;
         if out.contains(&name) {
-            return Err(MappingError::new(path, format!("column \"{name}\" is there twice")));
+            return Err(MappingError::new(
+                path,
+                format!("column \"{name}\" is there twice"),
+            ));
         }
         out.push(name);
     }
@@ -184,7 +200,9 @@ fn values(path: &str, value: Option<&Value>) -> Result<Values> {
         Some(Value::String(all)) if all == "*" => Ok(Values::All),
         Some(Value::Array(_)) => {
             let names = columns(path, value.unwrap_or(&Value::Null))?;
-            Ok(Values::Named(names.into_iter().map(|name| (name.clone(), name)).collect()))
+            Ok(Values::Named(
+                names.into_iter().map(|name| (name.clone(), name)).collect(),
+            ))
         }
         Some(Value::Object(pairs)) => {
             let mut named = Vec::with_capacity(pairs.len());
@@ -225,7 +243,10 @@ fn max_per_profile(value: &Value) -> Result<Option<i32>> {
     if value.is_null() {
         return Ok(None);
     }
-    let number = value.as_i64().and_then(|n| i32::try_from(n).ok()).filter(|n| *n > 0);
+    let number = value
+        .as_i64()
+        .and_then(|n| i32::try_from(n).ok())
+        .filter(|n| *n > 0);
     number
         .map(Some)
         .ok_or_else(|| wrong_type("max_per_profile", value, "a whole number above 0"))
@@ -271,7 +292,9 @@ fn times(mapping: &Mapping) -> impl Iterator<Item = (&'static str, &str)> {
         ("updated_at", &mapping.updated_at),
         ("time", &mapping.time),
     ];
-    fields.into_iter().filter_map(|(path, column)| Some((path, column.as_deref()?)))
+    fields
+        .into_iter()
+        .filter_map(|(path, column)| Some((path, column.as_deref()?)))
 }
 
 pub(super) fn check(
@@ -296,7 +319,10 @@ pub(super) fn check(
         }
     }
     for (path, column) in times(mapping) {
-        let type_name = table.iter().find(|known| known.name == column).map(|c| &c.type_name);
+        let type_name = table
+            .iter()
+            .find(|known| known.name == column)
+            .map(|c| &c.type_name);
         if let Some(type_name) = type_name.filter(|name| !crate::record::is_time(name)) {
             let message = format!("column \"{column}\" is of type {type_name}, which is no time");
             return Err(MappingError::new(path, message)
@@ -304,8 +330,11 @@ pub(super) fn check(
         }
     }
     if mapping.key.is_empty() {
-        return Err(MappingError::new("key", "the table has no primary key, and no key is given")
-            .hint("Name the column, or the columns, that tell its rows apart: \"key\": \"id\"."));
+        return Err(
+            MappingError::new("key", "the table has no primary key, and no key is given").hint(
+                "Name the column, or the columns, that tell its rows apart: \"key\": \"id\".",
+            ),
+        );
     }
     Ok(())
 }
@@ -317,7 +346,12 @@ fn did_you_mean<'a>(
 ) -> String {
     let nearest = known
         .clone()
-        .map(|name| (strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase()), name))
+        .map(|name| {
+            (
+                strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase()),
+                name,
+            )
+        })
         .filter(|(likeness, _)| *likeness >= LIKENESS)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {

@@ -91,7 +91,10 @@ fn number(value: &str) -> Option<Value> {
 
 /// Whether [`parse_time`] reads values of a type.
 pub fn is_time(type_name: &str) -> bool {
-    matches!(class_of(type_name), Class::Timestamptz | Class::Timestamp | Class::Date)
+    matches!(
+        class_of(type_name),
+        Class::Timestamptz | Class::Timestamp | Class::Date
+    )
 }
 
 /// A value as a time, in microseconds since the Unix epoch: `timestamptz`, `timestamp` (taken as UTC)
