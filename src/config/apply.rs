@@ -73,7 +73,7 @@ fn apply(
             let effects = std::mem::replace(effects, Effects::new(effects.caller));
             effects
                 .finish()
-                .map_err(|fault| Fault::from(document.error(fault)))?;
+                .map_err(|fault| Fault::new(document.error(fault)))?;
             Ok(changes)
         })
     };

@@ -153,7 +153,7 @@ pub fn check_all() -> Outcome<()> {
 }
 
 /// The engine's error as a fault of the type and attribute.
-fn fault_of(error: cdp_engine::identifier::SpecError) -> Fault {
+fn fault_of(error: cdp_engine::identifier::SpecError) -> Box<Fault> {
     let attribute = match error.field {
         "normaliser" => "default_region",
         field => field,

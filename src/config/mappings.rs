@@ -169,7 +169,7 @@ impl Declared for Mapping {
         let relation_name = relation_node.text()?;
         let Some((_, primary_key)) = relation(&relation_name) else {
             let error = unknown_relation(&relation_name);
-            return Err(Fault::from(error).in_document(&relation_node.path));
+            return Err(Fault::new(error).in_document(&relation_node.path));
         };
         let node = object.want("mapping")?;
         // As it is stored: in its long form, with the key that it leaves to the table.

@@ -141,7 +141,7 @@ impl Trait {
     }
 }
 
-fn fault_of(attribute: &str, error: &TraitError, written: &str, known: &[&str]) -> Fault {
+fn fault_of(attribute: &str, error: &TraitError, written: &str, known: &[&str]) -> Box<Fault> {
     let near = names::nearest(written, known.iter().copied());
     let hint = match near.filter(|_| error.message.starts_with("unknown")) {
         Some(near) => format!("Did you mean \"{near}\"?"),

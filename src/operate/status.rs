@@ -68,6 +68,7 @@ fn items() -> Vec<Item> {
     items.push(dead_letters());
     items.push(value_issues());
     items.push(inbox());
+    items.push(mappings());
     items.push(schedules());
     items
 }
@@ -304,6 +305,26 @@ fn inbox() -> Item {
              or raise cdp.inbox_limit",
         ),
         false => item,
+    }
+}
+
+fn mappings() -> Item {
+    let found = sql::read_first(
+        "SELECT count(*), count(m.fault), \
+                min(format('%s since %s: %s', s.name, date_trunc('second', m.fault_since), m.fault)) \
+                    FILTER (WHERE m.fault IS NOT NULL) \
+           FROM cdp.mappings m JOIN cdp.sources s USING (source_id)",
+        args![],
+        |row| (row.want::<i64>(1), row.want::<i64>(2), row.get::<String>(3)),
+    );
+    let (mapped, faulty, fault) = found.unwrap_or_default();
+    match fault {
+        None => Item::new("mapped tables", mapped.to_string()),
+        Some(fault) => Item::new(
+            "mapped tables",
+            format!("{mapped}, {faulty} not captured; {fault}"),
+        )
+        .advise("mend it; until then, changes of that table are missed or wait"),
     }
 }
 

@@ -1482,3 +1482,16 @@ fn every_function_has_a_comment_and_none_is_for_public() {
     );
     run(&mut c, "DROP ROLE config_nobody");
 }
+
+#[test]
+fn the_examples_of_the_guide_run() {
+    let (_db, mut c) = started();
+    let guide = include_str!("../../../docs/configuration.md");
+    let mut examples = 0;
+    for block in guide.split("\n```sql\n").skip(1) {
+        let example = block.split("\n```").next().unwrap_or_default();
+        run(&mut c, example);
+        examples += 1;
+    }
+    assert!(examples > 10, "{examples}");
+}
