@@ -2,7 +2,9 @@
 //! the owners.
 
 use crate::args;
-use crate::pg::{Error, Result, role, sql};
+use pgrx::PgSqlErrorCode;
+
+use crate::pg::{Error, Result, role, sql, transaction};
 
 /// Two sessions that run `cdp.init()` wait for each other.
 pub fn one_at_a_time() {
@@ -43,7 +45,7 @@ pub fn ensure_roles() -> Result<()> {
         );
         match attributes {
             None => {
-                sql::run(&format!("CREATE ROLE {name} NOLOGIN"), args![]);
+                create_role(name)?;
             }
             Some(true) if name == role::OWNER => {
                 return Err(
@@ -56,6 +58,25 @@ pub fn ensure_roles() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Roles are the server's: `cdp.init()` in another database may have been faster.
+fn create_role(name: &str) -> Result<()> {
+    let made = transaction::in_subtransaction(|| {
+        sql::run(&format!("CREATE ROLE {name} NOLOGIN"), args![]);
+        Ok(())
+    });
+    match made {
+        Err(error)
+            if matches!(
+                error.code,
+                PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT | PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION
+            ) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// Gives the schema and everything in it that is not the extension's to the owner role.
