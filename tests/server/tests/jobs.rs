@@ -214,7 +214,8 @@ fn a_job_gets_no_right_that_its_owner_does_not_have() {
     let others = "SELECT count(*) FROM public.done WHERE who <> 'ann'";
     assert_eq!(one::<i64>(&mut client, others, &[]), 0);
     // In a session of a superuser: the same.
-    run(&mut client, "UPDATE cdp.jobs SET next_run_at = now(); CALL cdp.run_due_jobs()");
+    run(&mut client, "UPDATE cdp.jobs SET next_run_at = now()");
+    run(&mut client, "CALL cdp.run_due_jobs()");
     for n in 0..ways.len() {
         for run in wait_for_runs(&db, &format!("way{n}"), 2) {
             assert_eq!(run.status, "failed", "{}", ways[n]);
@@ -303,7 +304,8 @@ fn a_job_that_takes_long_keeps_no_message_and_no_other_job_waiting() {
     let long = "SELECT count(*) FROM cdp.job_runs WHERE job = 'long'";
     assert_eq!(one::<i64>(&mut client, long, &[]), 1);
     assert_eq!(error_code(&mut client, "SELECT cdp.run_job('long')"), "55006");
-    run(&mut client, "UPDATE cdp.jobs SET next_run_at = now() WHERE name = 'long'; CALL cdp.run_due_jobs()");
+    run(&mut client, "UPDATE cdp.jobs SET next_run_at = now() WHERE name = 'long'");
+    run(&mut client, "CALL cdp.run_due_jobs()");
     assert_eq!(one::<i64>(&mut client, long, &[]), 1);
     // It can be cancelled.
     run(
