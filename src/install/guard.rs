@@ -1,9 +1,9 @@
 //! What `cdp.init()` checks and puts right before any table is made: nothing planted, the roles,
 //! the owners.
 
-use crate::args;
 use pgrx::PgSqlErrorCode;
 
+use crate::args;
 use crate::pg::{Error, Result, role, sql, transaction};
 
 /// Two sessions that run `cdp.init()` wait for each other.
@@ -44,9 +44,7 @@ pub fn ensure_roles() -> Result<()> {
             |row| (1..=4).any(|n| row.want::<bool>(n)),
         );
         match attributes {
-            None => {
-                create_role(name)?;
-            }
+            None => create_role(name)?,
             Some(true) if name == role::OWNER => {
                 return Err(
                     Error::state(format!("role {name} is not an ordinary NOLOGIN role")).hint(
@@ -60,22 +58,16 @@ pub fn ensure_roles() -> Result<()> {
     Ok(())
 }
 
-/// Roles are the server's: `cdp.init()` in another database may have been faster.
+/// Roles belong to all databases: another one may make the same role at this moment.
 fn create_role(name: &str) -> Result<()> {
     let made = transaction::in_subtransaction(|| {
         sql::run(&format!("CREATE ROLE {name} NOLOGIN"), args![]);
         Ok(())
     });
     match made {
-        Err(error)
-            if matches!(
-                error.code,
-                PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT | PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION
-            ) =>
-        {
-            Ok(())
-        }
-        other => other,
+        Err(error) if error.code == PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION => Ok(()),
+        Err(error) if error.code == PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT => Ok(()),
+        made => made,
     }
 }
 

@@ -117,6 +117,34 @@ pub enum State {
     Ready,
 }
 
+/// What the catalogue says of pg_cdp, for those who may not read its tables or should not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InCatalogue {
+    /// No extension.
+    Nothing,
+    /// The extension, but `cdp.init()` has not given its schema to the owner role.
+    Extension,
+    /// The extension, and the owner role may use its schema.
+    Schema,
+}
+
+/// What the catalogue says. Reads nothing that a user could have made.
+pub fn in_catalogue() -> InCatalogue {
+    let found = sql::read_first(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cdp'), \
+                EXISTS (SELECT FROM pg_catalog.pg_roles r, pg_catalog.pg_namespace n \
+                         WHERE r.rolname = $1 AND n.nspname = 'cdp' \
+                           AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE'))",
+        args![role::OWNER],
+        |row| (row.want::<bool>(1), row.want::<bool>(2)),
+    );
+    match found {
+        Some((true, true)) => InCatalogue::Schema,
+        Some((true, false)) => InCatalogue::Extension,
+        _ => InCatalogue::Nothing,
+    }
+}
+
 /// Where this database stands. Reads only; works on a standby.
 pub fn state() -> State {
     // Between CREATE EXTENSION and cdp.init() the schema is still its installer's, and closed.

@@ -50,7 +50,7 @@ impl Runners {
             warn(error);
         }
         let database = transaction::database_oid() as u32;
-        for _ in self.running.len()..due.ready.min(AT_ONCE) {
+        for _ in 0..due.ready.min(AT_ONCE.saturating_sub(self.running.len())) {
             let name = transaction::in_transaction(|| Ok(process::database_name(database)));
             let name = name.ok().flatten().unwrap_or_default();
             let title = format!("pg_cdp jobs: {name}");
@@ -86,7 +86,7 @@ fn run_one() -> Result<bool> {
     let server = role::current();
     let run = transaction::in_transaction_as(role::OWNER, || {
         let ready = guc::WORKERS.get()
-            && process::has_extension(c"pg_cdp")
+            && install::in_catalogue() == install::InCatalogue::Schema
             && install::state() == install::State::Ready;
         if ready { run::claim(server) } else { Ok(None) }
     })?;
