@@ -3,8 +3,8 @@
 
     generate.py MESSAGES [--persons N] [--seed N] [--end YYYY-MM-DD] > messages
 
-85 % are track, 15 % identify, 350 to 450 bytes each. A person has one user id, one e-mail and one to
-three browsers; some are far busier than others. A quarter of the tracks know only the browser. Times
+85 % are track, 15 % identify, 350 to 450 bytes each. A person has one user id, one e-mail and one
+browser, every third a second; some are far busier than others. A quarter of the tracks know only the browser. Times
 run through the 60 days before `--end` (today), nearly in order. The same arguments give the same bytes.
 """
 
@@ -48,7 +48,7 @@ def messages(count: int, persons: int, seed: int, end: datetime.date):
         person = int(persons * chance() ** 1.6)
         seconds = max(0.0, n * step - 3600 * chance())
         time = (start + datetime.timedelta(seconds=seconds)).isoformat(timespec="milliseconds") + "Z"
-        anonymous = browser(person, int((1 + person % 3) * chance()))
+        anonymous = browser(person, int((1 + (person % 3 == 0)) * chance()))
         sku = int(5_000 * chance())
         context = (
             f'"context":{{"ip":"10.{person & 255}.{sku & 255}.7","userAgent":"{AGENT}",'
