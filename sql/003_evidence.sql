@@ -88,6 +88,7 @@ CREATE TABLE cdp.records (
     captured_at  timestamptz NOT NULL,
     said_at      timestamptz,
     said         jsonb,
+    shown        jsonb,
     PRIMARY KEY (source_id, key)
 );
 CREATE INDEX records_set ON cdp.records (set_id) WHERE set_id IS NOT NULL;

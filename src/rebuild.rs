@@ -3,7 +3,7 @@
 
 use pgrx::prelude::*;
 
-use crate::evidence::tally;
+use crate::evidence::{reread, tally};
 use crate::pg::error::OrRaise;
 use crate::pg::{Result, role};
 use crate::rules::Rules;
@@ -12,6 +12,8 @@ use crate::{identity, install, profile, segment};
 /// What a changed rule concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
+    /// What is an identifier, and how it is normalised: sets, and all that follows.
+    Evidence,
     /// Identifier types: clusters and all that follows.
     Identity,
     /// Traits: candidates, profiles and segments.
@@ -24,7 +26,10 @@ pub enum Scope {
 /// What the steps raise; nothing is changed then.
 pub fn apply(scope: Scope) -> Result<()> {
     let rules = Rules::load()?;
-    if scope == Scope::Identity {
+    if scope == Scope::Evidence {
+        derive_evidence(&rules)?;
+    }
+    if scope != Scope::Traits {
         identity::rebuild(&rules)?;
     }
     derive_profiles(&rules)
@@ -43,7 +48,7 @@ fn rebuild() -> i64 {
         install::require_tables()?;
         install::lock_pipeline();
         let rules = Rules::load()?;
-        tally::recount_all();
+        derive_evidence(&rules)?;
         identity::rebuild(&rules)?;
         derive_profiles(&rules)?;
         Ok(
@@ -52,6 +57,12 @@ fn rebuild() -> i64 {
         )
     })
     .or_raise()
+}
+
+fn derive_evidence(rules: &Rules) -> Result<()> {
+    reread::all(rules)?;
+    tally::recount_all();
+    Ok(())
 }
 
 fn derive_profiles(rules: &Rules) -> Result<()> {

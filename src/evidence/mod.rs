@@ -7,6 +7,7 @@
 pub mod keys;
 pub mod partitions;
 pub mod read;
+pub mod reread;
 pub mod rows;
 pub mod sets;
 pub mod store;

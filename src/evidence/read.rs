@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use cdp_engine::message::{self, Kind};
+use cdp_engine::identifier::Invalid;
+use cdp_engine::message::{self, Found, Kind};
 use cdp_engine::traits::coerce;
 
 use super::rows::RowChange;
@@ -156,16 +157,7 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
                 continue;
             }
         };
-        let mut identifiers = Vec::with_capacity(parsed.found.len());
-        let mut faults = Vec::new();
-        for found in &parsed.found {
-            match rules.types.normalise(found.type_index, &found.value) {
-                Ok(value) => identifiers.push((found.type_index, value)),
-                Err(invalid) => faults.push((found, invalid)),
-            }
-        }
-        identifiers.sort_unstable();
-        identifiers.dedup();
+        let (identifiers, faults) = normalise(rules, &parsed.found);
         for (found, invalid) in &faults {
             reading.issues.add(
                 source.id,
@@ -231,6 +223,24 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
         });
     }
     Ok(reading)
+}
+
+/// The identifiers that are valid, in their normal form and order, each once; and the others.
+pub fn normalise<'a>(
+    rules: &Rules,
+    found: &'a [Found],
+) -> (Vec<(usize, String)>, Vec<(&'a Found, Invalid)>) {
+    let mut identifiers = Vec::with_capacity(found.len());
+    let mut faults = Vec::new();
+    for found in found {
+        match rules.types.normalise(found.type_index, &found.value) {
+            Ok(value) => identifiers.push((found.type_index, value)),
+            Err(invalid) => faults.push((found, invalid)),
+        }
+    }
+    identifiers.sort_unstable();
+    identifiers.dedup();
+    (identifiers, faults)
 }
 
 /// The time that links date from: a source's `max_backdate` bounds how far before its receipt.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cdp_engine::record::{Operation, parse_capture};
 use pgrx::datum::TimestampWithTimeZone;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::read::{Issues, check_traits, linked_at};
 use super::{Body, Statement};
@@ -53,6 +53,8 @@ struct Row {
     /// The whole row, JSON.
     json: String,
     identifiers: Vec<(usize, String)>,
+    /// The identifiers as the row shows them: name of the type and raw value.
+    shown: Vec<(String, String)>,
     trait_values: Vec<(String, Value)>,
     /// When a record was created; when an event happened.
     time: Option<i64>,
@@ -83,6 +85,8 @@ struct Place {
     key: String,
     at: Capture,
     captured_at: i64,
+    /// What the row shows as identifiers, JSON.
+    shown: String,
     /// Whether another version stood before.
     replaces: bool,
 }
@@ -177,6 +181,7 @@ pub fn read(
         key: row.key,
         json: row.row.to_string(),
         identifiers,
+        shown: row.identifiers,
         trait_values: row.traits,
         time: if mapping.is_events() {
             row.time
@@ -295,6 +300,9 @@ pub fn apply(mut changes: Vec<RowChange>) -> Applied {
             key: key.1,
             at,
             captured_at,
+            shown: row
+                .as_ref()
+                .map_or_else(String::new, |row| json!(row.shown).to_string()),
             replaces,
         };
         match row {
@@ -477,15 +485,15 @@ fn remember(places: &[Place], statements: &[Statement], event_ids: &[i64]) {
     }
     sql::run(
         "INSERT INTO cdp.records AS r (source_id, key, version, part, captured_at, set_id, \"time\", \
-             event_id, said_at, said) \
-         SELECT u.a, u.b, u.c, u.d, u.e, u.f, u.g, u.h, u.i, u.j::jsonb \
+             event_id, said_at, said, shown) \
+         SELECT u.a, u.b, u.c, u.d, u.e, u.f, u.g, u.h, u.i, u.j::jsonb, nullif(u.k, '')::jsonb \
          FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[], \
-              $6::bigint[], $7::timestamptz[], $8::bigint[], $9::timestamptz[], $10::text[]) \
-              u (a, b, c, d, e, f, g, h, i, j) \
+              $6::bigint[], $7::timestamptz[], $8::bigint[], $9::timestamptz[], $10::text[], \
+              $11::text[]) u (a, b, c, d, e, f, g, h, i, j, k) \
          ON CONFLICT (source_id, key) DO UPDATE \
          SET version = EXCLUDED.version, part = EXCLUDED.part, set_id = EXCLUDED.set_id, \
              \"time\" = EXCLUDED.\"time\", event_id = EXCLUDED.event_id, \
-             said_at = EXCLUDED.said_at, said = EXCLUDED.said",
+             said_at = EXCLUDED.said_at, said = EXCLUDED.said, shown = EXCLUDED.shown",
         args![
             places.iter().map(|p| p.at.source_id).collect::<Vec<_>>(),
             places.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(),
@@ -502,7 +510,8 @@ fn remember(places: &[Place], statements: &[Statement], event_ids: &[i64]) {
             columns.1,
             columns.2,
             columns.3,
-            columns.4
+            columns.4,
+            places.iter().map(|p| p.shown.as_str()).collect::<Vec<_>>()
         ],
     );
 }

@@ -212,14 +212,27 @@ pub fn refresh_changed(segments: &[Segment], changes: &Changes) {
     }
 }
 
-/// Evaluates a segment for everybody.
+/// Evaluates a segment for everybody, and then those that refer to it.
 pub fn refresh(segment_id: i32) -> Result<Refreshed> {
     let segments = load()?;
-    let segment = segments
-        .iter()
-        .find(|segment| segment.id == segment_id)
-        .ok_or_else(|| Error::unknown(format!("no segment with id {segment_id}")))?;
-    let mut done = evaluate(segment, None, time::now());
+    let mut changed = vec![i64::from(segment_id)];
+    let mut done = None;
+    for segment in &segments {
+        pgrx::check_for_interrupts!();
+        if segment.id == segment_id {
+            done = Some(evaluate(segment, None, time::now()));
+        } else if segment
+            .compiled
+            .segments
+            .iter()
+            .any(|id| changed.contains(id))
+        {
+            evaluate(segment, None, time::now());
+            changed.push(i64::from(segment.id));
+        }
+    }
+    let mut done =
+        done.ok_or_else(|| Error::unknown(format!("no segment with id {segment_id}")))?;
     done.members = sql::one::<i64>(
         "SELECT count(*) FROM cdp.memberships WHERE segment_id = $1 AND left_at IS NULL",
         args![segment_id],
