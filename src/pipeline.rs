@@ -213,13 +213,3 @@ fn event_names<'a>(statements: impl Iterator<Item = &'a Statement>) -> Vec<Strin
     names.dedup();
     names
 }
-
-/// Runs one batch in this session: for tests, and for servers without workers. The number of
-/// messages read.
-#[pgrx::pg_extern(volatile, parallel_unsafe)]
-fn process(batch_size: pgrx::default!(Option<i32>, "NULL")) -> i64 {
-    use crate::pg::error::OrRaise;
-    run_batch(batch_size.unwrap_or_else(|| crate::pg::guc::BATCH_SIZE.get()))
-        .or_raise()
-        .read
-}

@@ -87,6 +87,7 @@ impl Server {
             ("fsync", "off"),
             ("shared_buffers", "64MB"),
             ("max_connections", "60"),
+            ("max_worker_processes", "40"),
             ("timezone", "UTC"),
             ("log_timezone", "UTC"),
             ("log_line_prefix", "%m [%p] %b %d "),
