@@ -15,3 +15,15 @@ GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nod
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
 GRANT EXECUTE ON FUNCTION cdp.progress() TO cdp_reader;
+
+-- What cdp.status() reads: how much and how fast, not what. It runs with the rights of its caller.
+GRANT SELECT ON cdp.batches, cdp.attempts TO cdp_reader;
+GRANT SELECT (id, xact, received_at) ON cdp.inbox TO cdp_reader;
+GRANT SELECT (dead_letter_id, recorded_at, received_at, source, reason, retried_at)
+    ON cdp.dead_letter TO cdp_reader;
+GRANT SELECT (source_id, kind, name, reason, count, first_seen, last_seen)
+    ON cdp.value_issues TO cdp_reader;
+GRANT SELECT (job_id, name, schedule, time_zone, enabled, next_run_at) ON cdp.jobs TO cdp_reader;
+GRANT SELECT (run_id, job, started_at, finished_at, status, rows) ON cdp.job_runs TO cdp_reader;
+GRANT EXECUTE ON FUNCTION cdp.version(), cdp.status() TO cdp_reader;
+GRANT EXECUTE ON FUNCTION cdp.version() TO cdp_ingest;

@@ -147,8 +147,12 @@ pub fn in_catalogue() -> InCatalogue {
 
 /// Where this database stands. Reads only; works on a standby.
 pub fn state() -> State {
+    // Between CREATE EXTENSION and cdp.init() the schema is still its installer's, and closed.
     let exists = sql::read_first(
-        "SELECT pg_catalog.to_regclass('cdp.installation') IS NOT NULL",
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c \
+           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+          WHERE n.nspname = 'cdp' AND c.relname = 'installation' \
+            AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'))",
         args![],
         |row| row.get::<bool>(1),
     );

@@ -23,12 +23,7 @@ pgrx::extension_sql_file!(
 /// the caller is no member of.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
-fn schedule(
-    name: &str,
-    schedule: &str,
-    command: &str,
-    time_zone: default!(&str, "'UTC'"),
-) -> i32 {
+fn schedule(name: &str, schedule: &str, command: &str, time_zone: default!(&str, "'UTC'")) -> i32 {
     let caller = role::current();
     in_tables(|| {
         let id = store::put(caller, name, schedule, command, time_zone)?;
@@ -73,8 +68,7 @@ fn run_job(name: &str) -> i64 {
 fn run_now(name: &str) -> Result<i64> {
     let caller = role::current();
     let (run, job) = in_tables(|| {
-        let job =
-            Job::by_name(name).ok_or_else(|| Error::unknown(format!("no job \"{name}\"")))?;
+        let job = Job::by_name(name).ok_or_else(|| Error::unknown(format!("no job \"{name}\"")))?;
         store::require_rights(caller, &job)?;
         if !job.lock().try_take_for_transaction() {
             return Err(Error::new(

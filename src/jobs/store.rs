@@ -89,7 +89,14 @@ impl Job {
         let (id, owner) = (self.id.to_string(), self.owner.to_u32().to_string());
         seal::of(
             "job",
-            &[&id, &owner, &self.name, &self.schedule, &self.time_zone, &self.command],
+            &[
+                &id,
+                &owner,
+                &self.name,
+                &self.schedule,
+                &self.time_zone,
+                &self.command,
+            ],
         )
     }
 
@@ -98,11 +105,12 @@ impl Job {
         if self.seal.as_deref() == Some(&self.true_seal()) {
             return Ok(());
         }
-        Err(
-            Error::privilege(format!("job \"{}\" was not scheduled on this server", self.name))
-                .detail("Its row was written or changed by other means than cdp.schedule().")
-                .hint("Let its owner call cdp.schedule() again with the same arguments."),
-        )
+        Err(Error::privilege(format!(
+            "job \"{}\" was not scheduled on this server",
+            self.name
+        ))
+        .detail("Its row was written or changed by other means than cdp.schedule().")
+        .hint("Let its owner call cdp.schedule() again with the same arguments."))
     }
 
     fn write_seal(&self) {
@@ -190,7 +198,15 @@ pub fn put(
             "INSERT INTO cdp.jobs (name, schedule, time_zone, command, owner, created_at, \
                  scheduled_at, counted_from, next_run_at) \
              VALUES ($1, $2, $3, $4, $5::oid::regrole, $6, $6, $6, $7) RETURNING job_id",
-            args![name, schedule, time_zone, command, owner, time::to_pg(now), next],
+            args![
+                name,
+                schedule,
+                time_zone,
+                command,
+                owner,
+                time::to_pg(now),
+                next
+            ],
         )
         .ok_or_else(|| Error::internal("the job was not stored"))?,
     };
@@ -206,8 +222,10 @@ pub fn require_rights(caller: pg_sys::Oid, job: &Job) -> Result<()> {
         return Ok(());
     }
     let owner = role::name_of(job.owner).unwrap_or_else(|| job.owner.to_u32().to_string());
-    Err(Error::privilege(format!("job \"{}\" belongs to role {owner}", job.name))
-        .hint("Its owner, members of its owner and superusers can change and run it."))
+    Err(
+        Error::privilege(format!("job \"{}\" belongs to role {owner}", job.name))
+            .hint("Its owner, members of its owner and superusers can change and run it."),
+    )
 }
 
 /// After this server has taken over a copy: seals the jobs whose owner `caller` may act for, as if
@@ -250,7 +268,10 @@ pub fn due() -> Due {
         |row| row.want::<i32>(1),
     );
     // A job that still runs is due again when it has ended; the lock is kept for a moment.
-    let ready = due.into_iter().filter(|id| lock(*id).try_take_for_transaction()).count();
+    let ready = due
+        .into_iter()
+        .filter(|id| lock(*id).try_take_for_transaction())
+        .count();
     let next = sql::read_first(
         "SELECT min(next_run_at) FILTER (WHERE next_run_at > clock_timestamp()), \
                 coalesce(bool_or(counted_from > clock_timestamp()), false) \

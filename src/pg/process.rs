@@ -100,11 +100,9 @@ pub fn connect(database: Option<u32>) {
                 pg_sys::InvalidOid,
                 0,
             ),
-            None => pg_sys::BackgroundWorkerInitializeConnection(
-                std::ptr::null(),
-                std::ptr::null(),
-                0,
-            ),
+            None => {
+                pg_sys::BackgroundWorkerInitializeConnection(std::ptr::null(), std::ptr::null(), 0)
+            }
         }
     }
 }

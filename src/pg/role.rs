@@ -96,7 +96,11 @@ pub fn name_of(role: pg_sys::Oid) -> Option<String> {
     // SAFETY: a catalogue look-up, which gives a palloc'ed copy or null.
     unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);
-        (!name.is_null()).then(|| std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned())
+        (!name.is_null()).then(|| {
+            std::ffi::CStr::from_ptr(name)
+                .to_string_lossy()
+                .into_owned()
+        })
     }
 }
 

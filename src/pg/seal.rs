@@ -11,7 +11,10 @@ pub fn of(purpose: &str, parts: &[&str]) -> String {
     // SAFETY: 32 random bytes that initdb made, in the copy of the control file in shared memory.
     // PostgreSQL keeps them secret: it makes up salts for roles that do not exist from them.
     let nonce = unsafe {
-        std::slice::from_raw_parts(pg_sys::GetMockAuthenticationNonce().cast::<u8>(), NONCE_LENGTH)
+        std::slice::from_raw_parts(
+            pg_sys::GetMockAuthenticationNonce().cast::<u8>(),
+            NONCE_LENGTH,
+        )
     };
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(nonce) else {
         unreachable!("HMAC takes keys of any length")

@@ -44,10 +44,8 @@ unsafe fn of_leaf(oid: pg_sys::Oid) -> u64 {
         let relation = pg_sys::try_relation_open(oid, pg_sys::NoLock as pg_sys::LOCKMODE);
         let mut blocks = 0;
         if !relation.is_null() {
-            blocks = pg_sys::RelationGetNumberOfBlocksInFork(
-                relation,
-                pg_sys::ForkNumber::MAIN_FORKNUM,
-            );
+            blocks =
+                pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM);
             pg_sys::relation_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
         }
         pg_sys::UnlockRelationOid(oid, share);

@@ -119,7 +119,10 @@ pub fn anything_to_do() -> bool {
 }
 
 fn forget(attempt: &Attempt) {
-    sql::run("DELETE FROM cdp.attempts WHERE attempt_id = $1", args![attempt.id]);
+    sql::run(
+        "DELETE FROM cdp.attempts WHERE attempt_id = $1",
+        args![attempt.id],
+    );
 }
 
 fn past(newest_batch: i64) -> Option<Past> {
@@ -145,7 +148,10 @@ fn past(newest_batch: i64) -> Option<Past> {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Planned {
-    Run { messages: i32, suspects: Option<i32> },
+    Run {
+        messages: i32,
+        suspects: Option<i32>,
+    },
     SetAside(Fault),
 }
 
@@ -156,12 +162,18 @@ fn plan(full: i32, past: Option<&Past>, waiting: impl Fn(i32) -> i32) -> Planned
         suspects: Some(suspects),
     };
     let Some(past) = past else {
-        return Planned::Run { messages: full, suspects: None };
+        return Planned::Run {
+            messages: full,
+            suspects: None,
+        };
     };
     match past.read_since {
         Some(read) => match i64::from(past.suspects).saturating_sub(read) {
             left if left > 0 => among(left as i32),
-            _ => Planned::Run { messages: full, suspects: None },
+            _ => Planned::Run {
+                messages: full,
+                suspects: None,
+            },
         },
         None if past.messages > 1 => among(waiting(past.messages).max(1)),
         None => match &past.error {

@@ -112,7 +112,8 @@ impl Launcher {
             return;
         }
         let name = format!("pg_cdp worker: {}", database.name);
-        if let Some(worker) = process::spawn("pg_cdp worker", &name, "pg_cdp_worker", database.oid) {
+        if let Some(worker) = process::spawn("pg_cdp worker", &name, "pg_cdp_worker", database.oid)
+        {
             self.asked_for.insert(database.oid, worker);
             self.warned = false;
             return;
@@ -138,7 +139,9 @@ impl Launcher {
 pub fn no_process(what: &str, database: &str) -> Error {
     Error::new(
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_RESOURCES,
-        format!("no background process is free for pg_cdp to start {what} in database \"{database}\""),
+        format!(
+            "no background process is free for pg_cdp to start {what} in database \"{database}\""
+        ),
     )
     .hint(
         "Raise max_worker_processes: pg_cdp needs one for the launcher, one for each database, \
@@ -149,7 +152,10 @@ pub fn no_process(what: &str, database: &str) -> Error {
 fn next(database: &Database, discovery: i64) -> Next {
     let now = time::now();
     let line = shmem::read(|board| {
-        let line = board.lines.iter().find(|line| line.database == database.oid);
+        let line = board
+            .lines
+            .iter()
+            .find(|line| line.database == database.oid);
         line.copied()
     });
     let Some(line) = line.flatten() else {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::pg::{Result, process, role, size, sql, transaction};
-use crate::{args, evidence, ingest, jobs};
+use crate::{args, evidence, ingest, jobs, mapping};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -11,36 +11,68 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// A step: what it does, how often, and how.
 type Step = (&'static str, Duration, fn() -> Result<()>);
 
-const STEPS: [Step; 5] = [
-    ("give back the space of consumed messages", MINUTE, truncate_inbox),
+const SECOND: Duration = Duration::from_secs(1);
+
+const STEPS: [Step; 7] = [
+    ("poll the mapped tables", SECOND, poll),
+    ("keep up with the mapped tables", MINUTE, keep_up),
+    (
+        "give back the space of consumed messages",
+        MINUTE,
+        truncate_inbox,
+    ),
     ("mark the jobs that crashed", MINUTE, jobs::mark_crashed),
-    ("make the partitions of events", HOUR, evidence::partitions::ensure),
+    (
+        "make the partitions of events",
+        HOUR,
+        evidence::partitions::ensure,
+    ),
     ("trim the ledger", HOUR, trim_ledger),
     ("trim the job runs", HOUR, trim_job_runs),
 ];
 
-/// When each step was last taken.
+/// When each step was last taken, and what it failed with.
 #[derive(Default)]
 pub struct Maintenance {
-    taken: [Option<Instant>; STEPS.len()],
+    steps: [Taken; STEPS.len()],
+}
+
+#[derive(Default)]
+struct Taken {
+    at: Option<Instant>,
+    error: Option<String>,
 }
 
 impl Maintenance {
-    /// Takes the steps that are due. One that fails is reported, and tried again when it is due next.
+    /// Takes the steps that are due. One that fails is tried again when it is due next, and reported
+    /// when it fails with something new.
     pub fn run_due(&mut self) {
-        for ((what, every, step), taken) in STEPS.iter().zip(&mut self.taken) {
-            if taken.is_some_and(|at| at.elapsed() < *every) {
+        for ((what, every, step), taken) in STEPS.iter().zip(&mut self.steps) {
+            if taken.at.is_some_and(|at| at.elapsed() < *every) {
                 continue;
             }
-            *taken = Some(Instant::now());
+            taken.at = Some(Instant::now());
             process::report(what);
-            if let Err(mut error) = transaction::in_transaction_as(role::OWNER, step) {
+            let error = transaction::in_transaction_as(role::OWNER, step).err();
+            let text = error.as_ref().map(ToString::to_string);
+            if let Some(mut error) = error
+                && text != taken.error
+            {
                 error.message = format!("pg_cdp could not {what}: {}", error.message);
                 error.warn();
             }
+            taken.error = text;
             pgrx::check_for_interrupts!();
         }
     }
+}
+
+fn poll() -> Result<()> {
+    mapping::poll_due().map(|_| ())
+}
+
+fn keep_up() -> Result<()> {
+    mapping::maintain().map(|_| ())
 }
 
 fn truncate_inbox() -> Result<()> {

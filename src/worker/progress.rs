@@ -22,7 +22,12 @@ pub fn start(phase: &str, total: i64) {
             .tasks
             .iter()
             .position(|task| task.pid == pid)
-            .or_else(|| board.tasks.iter().position(|task| !process::exists(task.pid)));
+            .or_else(|| {
+                board
+                    .tasks
+                    .iter()
+                    .position(|task| !process::exists(task.pid))
+            });
         if let Some(index) = index {
             board.tasks[index] = Task {
                 pid,
@@ -50,7 +55,11 @@ pub fn step(done: i64) {
     });
     transaction_end::call(finish_unless);
     if let Some((phase, total)) = UNSHARED.get() {
-        let of = if total > 0 { format!(" of {total}") } else { String::new() };
+        let of = if total > 0 {
+            format!(" of {total}")
+        } else {
+            String::new()
+        };
         process::report(&format!("pg_cdp: {}: {done}{of}", phase.as_str()));
     }
 }

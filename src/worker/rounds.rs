@@ -137,7 +137,10 @@ impl Worker {
         let mut again = false;
         let mut pause = Duration::from_millis(guc::POLL_INTERVAL.get().unsigned_abs().into());
         if look.waiting {
-            match self.blocked_until.map(|until| until.saturating_duration_since(Instant::now())) {
+            match self
+                .blocked_until
+                .map(|until| until.saturating_duration_since(Instant::now()))
+            {
                 Some(left) if !left.is_zero() => pause = pause.min(left),
                 _ => match self.step() {
                     // A window of the inbox may end with an empty batch, and the next one not.
@@ -155,7 +158,9 @@ impl Worker {
             return Round::Again;
         }
         if let Some(at) = look.jobs.next_at {
-            pause = pause.min(Duration::from_micros((at - time::now()).max(0).unsigned_abs()));
+            pause = pause.min(Duration::from_micros(
+                (at - time::now()).max(0).unsigned_abs(),
+            ));
         }
         Round::Wait(pause)
     }

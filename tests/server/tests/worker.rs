@@ -34,10 +34,15 @@ fn copy_wakes_the_worker_too() {
     let server = server_with_app(ONLY_WOKEN);
     wait_for_worker(&server, "app");
     let mut client = server.connect("app");
-    let mut copy = client.copy_in("COPY cdp.inbox (message) FROM STDIN").unwrap();
+    let mut copy = client
+        .copy_in("COPY cdp.inbox (message) FROM STDIN")
+        .unwrap();
     for n in 0..10 {
-        writeln!(copy, r#"{{"type":"track","userId":"u{n}","event":"Viewed","messageId":"{n}"}}"#)
-            .unwrap();
+        writeln!(
+            copy,
+            r#"{{"type":"track","userId":"u{n}","event":"Viewed","messageId":"{n}"}}"#
+        )
+        .unwrap();
     }
     copy.finish().unwrap();
     wait_for_events(&server, "app", 10);
@@ -50,9 +55,8 @@ fn a_transaction_of_many_inserts_wakes_once_at_its_commit() {
     let mut client = server.connect("app");
     let mut transaction = client.transaction().unwrap();
     for n in 0..200 {
-        let message = format!(
-            r#"{{"type":"track","userId":"u","event":"Viewed","messageId":"{n}"}}"#
-        );
+        let message =
+            format!(r#"{{"type":"track","userId":"u","event":"Viewed","messageId":"{n}"}}"#);
         transaction
             .execute("INSERT INTO cdp.inbox (message) VALUES ($1)", &[&message])
             .unwrap();
@@ -86,7 +90,10 @@ fn an_idle_worker_uses_no_transaction_ids() {
     let mut client = server.connect("app");
     send(&mut client, 1, 10);
     wait_for_events(&server, "app", 10);
-    run(&mut client, "SELECT cdp.schedule('later', '@yearly', 'SELECT 1')");
+    run(
+        &mut client,
+        "SELECT cdp.schedule('later', '@yearly', 'SELECT 1')",
+    );
     let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
     // What a worker does once when it starts has to be over first.
     let quiet = wait_until(SOON, || {
@@ -103,7 +110,10 @@ fn a_bad_message_goes_to_the_dead_letters_and_the_rest_goes_on() {
     let mut client = server.connect("app");
     run(&mut client, "BEGIN");
     send(&mut client, 1, 10);
-    run(&mut client, "INSERT INTO cdp.inbox (message) VALUES ('{not json')");
+    run(
+        &mut client,
+        "INSERT INTO cdp.inbox (message) VALUES ('{not json')",
+    );
     send(&mut client, 11, 10);
     run(&mut client, "COMMIT");
     wait_for_events(&server, "app", 20);
@@ -121,7 +131,9 @@ fn a_killed_worker_loses_nothing_and_doubles_nothing() {
         // In the middle of it: some of it is done, most is not.
         server.wait_for("some events", SOON, || {
             let mut client = server.try_connect("postgres", "app").ok()?;
-            let done = client.query_one("SELECT count(*) FROM cdp.events", &[]).ok()?;
+            let done = client
+                .query_one("SELECT count(*) FROM cdp.events", &[])
+                .ok()?;
             (done.get::<_, i64>(0) >= round * 100).then_some(())
         });
         server.kill9(wait_for_worker(&server, "app"));
@@ -129,7 +141,10 @@ fn a_killed_worker_loses_nothing_and_doubles_nothing() {
     }
     wait_for_events(&server, "app", 2000);
     let mut client = server.connect("app");
-    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM cdp.dead_letter", &[]), 0);
+    assert_eq!(
+        one::<i64>(&mut client, "SELECT count(*) FROM cdp.dead_letter", &[]),
+        0
+    );
     send(&mut client, 3000, 10);
     wait_for_events(&server, "app", 2010);
 }
@@ -139,7 +154,10 @@ fn a_terminated_worker_ends_at_once_and_comes_back() {
     let server = server_with_app(&[]);
     let first = wait_for_worker(&server, "app");
     let mut client = server.connect("app");
-    run(&mut client, &format!("SELECT pg_terminate_backend({first})"));
+    run(
+        &mut client,
+        &format!("SELECT pg_terminate_backend({first})"),
+    );
     let second = server.wait_for("another worker", SOON, || {
         worker_pid(&server, "app").filter(|pid| *pid != first)
     });
@@ -150,7 +168,10 @@ fn a_terminated_worker_ends_at_once_and_comes_back() {
     server.wait_for("the worker to wait for the lock", SOON, || {
         (one::<i64>(&mut client, waits, &[&second]) > 0).then_some(())
     });
-    run(&mut client, &format!("SELECT pg_terminate_backend({second})"));
+    run(
+        &mut client,
+        &format!("SELECT pg_terminate_backend({second})"),
+    );
     server.wait_for("the worker to end", Duration::from_secs(5), || {
         let alive = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
         (one::<i64>(&mut client, alive, &[&second]) == 0).then_some(())
@@ -174,7 +195,10 @@ fn a_cancelled_batch_is_tried_again() {
     run(&mut client, "ROLLBACK");
     wait_for_events(&server, "app", 5);
     let mut client = server.connect("app");
-    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM cdp.dead_letter", &[]), 0);
+    assert_eq!(
+        one::<i64>(&mut client, "SELECT count(*) FROM cdp.dead_letter", &[]),
+        0
+    );
 }
 
 #[test]
@@ -272,13 +296,22 @@ fn templates_are_left_alone_and_can_be_copied() {
     wait_for_worker(&server, "app");
     let mut client = server.connect("postgres");
     for n in 0..5 {
-        run(&mut client, &format!("CREATE DATABASE copy{n} TEMPLATE template1"));
+        run(
+            &mut client,
+            &format!("CREATE DATABASE copy{n} TEMPLATE template1"),
+        );
     }
     // A template that has pg_cdp has no worker.
-    run(&mut client, "CREATE DATABASE golden TEMPLATE template0 IS_TEMPLATE true");
+    run(
+        &mut client,
+        "CREATE DATABASE golden TEMPLATE template0 IS_TEMPLATE true",
+    );
     server.install("golden");
     run(&mut client, "CREATE DATABASE from_golden TEMPLATE golden");
-    run(&mut client, "CREATE DATABASE from_golden_too TEMPLATE golden");
+    run(
+        &mut client,
+        "CREATE DATABASE from_golden_too TEMPLATE golden",
+    );
     assert_eq!(worker_pid(&server, "golden"), None);
     // Its copy waits for cdp.start(): it could be a copy of what runs elsewhere.
     let mut copy = server.connect("from_golden");
@@ -304,7 +337,10 @@ fn the_launcher_is_connected_to_no_database() {
     // It comes back when it is ended.
     let pid = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_cdp launcher'";
     let first: i32 = one(&mut client, pid, &[]);
-    run(&mut client, &format!("SELECT pg_terminate_backend({first})"));
+    run(
+        &mut client,
+        &format!("SELECT pg_terminate_backend({first})"),
+    );
     server.wait_for("another launcher", SOON, || {
         let row = client.query_opt(pid, &[]).ok()??;
         (row.get::<_, i32>(0) != first).then_some(())
@@ -325,7 +361,10 @@ fn a_standby_reads_and_works_from_its_promotion_on() {
 
     let mut client = standby.connect("app");
     assert_eq!(events(&mut client), (10, 10));
-    run(&mut client, "SELECT * FROM cdp.profiles; SELECT * FROM cdp.progress()");
+    run(
+        &mut client,
+        "SELECT * FROM cdp.profiles; SELECT * FROM cdp.progress()",
+    );
     assert_eq!(error_code(&mut client, "SELECT cdp.process()"), "25006");
     assert_eq!(error_code(&mut client, "CALL cdp.process_all()"), "25006");
     assert_eq!(error_code(&mut client, "CALL cdp.run_due_jobs()"), "25006");
@@ -362,13 +401,22 @@ fn a_worker_that_is_paused_leaves_and_comes_back_when_told() {
     let server = server_with_app(&[("cdp.discovery_interval", "1h")]);
     wait_for_worker(&server, "app");
     let mut client = server.connect("app");
-    run(&mut client, "UPDATE cdp.installation SET paused_at = now(); SELECT cdp.wake_worker()");
+    run(
+        &mut client,
+        "UPDATE cdp.installation SET paused_at = now(); SELECT cdp.wake_worker()",
+    );
     wait_for_no_worker(&server, "app");
     send(&mut client, 1, 5);
     assert_eq!(error_code(&mut client, "SELECT cdp.process()"), "55000");
     // Now the database can be renamed, copied, dropped.
-    run(&mut server.connect("postgres"), "CREATE DATABASE other TEMPLATE template0");
-    run(&mut client, "UPDATE cdp.installation SET paused_at = NULL; SELECT cdp.wake_worker()");
+    run(
+        &mut server.connect("postgres"),
+        "CREATE DATABASE other TEMPLATE template0",
+    );
+    run(
+        &mut client,
+        "UPDATE cdp.installation SET paused_at = NULL; SELECT cdp.wake_worker()",
+    );
     wait_for_events(&server, "app", 5);
 }
 
@@ -416,7 +464,8 @@ fn a_full_inbox_refuses_more_but_never_capture() {
         "CREATE ROLE app_writer LOGIN; GRANT cdp_ingest TO app_writer; \
          ALTER DATABASE app SET cdp.inbox_limit = '1MB'",
     );
-    let fill = "INSERT INTO cdp.inbox (message) SELECT repeat('x', 1000) FROM generate_series(1, 2000)";
+    let fill =
+        "INSERT INTO cdp.inbox (message) SELECT repeat('x', 1000) FROM generate_series(1, 2000)";
     let mut writer = server.connect_as("app_writer", "app");
     assert_eq!(error_code(&mut writer, fill), "53400");
     assert_eq!(error_code(&mut writer, fill), "53400");
@@ -424,11 +473,17 @@ fn a_full_inbox_refuses_more_but_never_capture() {
     run(&mut writer, "BEGIN; SAVEPOINT s");
     assert_eq!(error_code(&mut writer, fill), "53400");
     run(&mut writer, "ROLLBACK TO s");
-    assert_eq!(error_code(&mut writer, "INSERT INTO cdp.inbox (message) VALUES ('x')"), "53400");
+    assert_eq!(
+        error_code(&mut writer, "INSERT INTO cdp.inbox (message) VALUES ('x')"),
+        "53400"
+    );
     run(&mut writer, "ROLLBACK");
     // Capture acts as the owner.
     run(&mut client, "SET ROLE cdp_owner");
-    run(&mut client, "INSERT INTO cdp.inbox (kind, source, message) VALUES ('r', 's', '{}')");
+    run(
+        &mut client,
+        "INSERT INTO cdp.inbox (kind, source, message) VALUES ('r', 's', '{}')",
+    );
 }
 
 #[test]
@@ -483,7 +538,10 @@ fn without_preload_everything_works_by_hand() {
     assert_eq!(events(&mut client), (250, 250));
     assert_eq!(one::<i64>(&mut client, "SELECT cdp.process()", &[]), 0);
     let batches: Vec<i64> = client
-        .query("SELECT read FROM cdp.batches WHERE read > 0 ORDER BY batch_id", &[])
+        .query(
+            "SELECT read FROM cdp.batches WHERE read > 0 ORDER BY batch_id",
+            &[],
+        )
         .unwrap()
         .iter()
         .map(|row| row.get(0))
@@ -495,9 +553,15 @@ fn without_preload_everything_works_by_hand() {
         assert_eq!(error_code(&mut client, "SELECT cdp.process()"), "25000");
         run(&mut client, "ROLLBACK");
     }
-    run(&mut client, "SELECT cdp.wake_worker(); SELECT * FROM cdp.progress()");
+    run(
+        &mut client,
+        "SELECT cdp.wake_worker(); SELECT * FROM cdp.progress()",
+    );
     // Whoever is no member of the owner role may not.
-    run(&mut client, "CREATE ROLE stranger; GRANT USAGE ON SCHEMA cdp TO stranger; SET ROLE stranger");
+    run(
+        &mut client,
+        "CREATE ROLE stranger; GRANT USAGE ON SCHEMA cdp TO stranger; SET ROLE stranger",
+    );
     assert_eq!(error_code(&mut client, "SELECT cdp.process()"), "42501");
     assert_eq!(error_code(&mut client, "CALL cdp.process_all()"), "42501");
 }
