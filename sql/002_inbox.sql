@@ -55,6 +55,7 @@ DECLARE
     v_new text;
     v_old text;
     v_fault text;
+    v_part text := TG_ARGV[2];
 BEGIN
     IF TG_OP = 'INSERT' THEN
         IF pg_column_size(NEW) > 200000 THEN
@@ -92,13 +93,15 @@ BEGIN
         v_fault := format('the row has %s bytes as text', octet_length(v_new));
         v_new := NULL;
     END IF;
+    IF v_part IS NULL THEN
+        SELECT p.part INTO v_part FROM cdp.mapping_parts p
+         WHERE p.leaf = TG_RELID AND p.source_id = TG_ARGV[1]::integer;
+        IF v_part IS NULL THEN v_part := format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME); END IF;
+    END IF;
+    -- One statement, whose plan does not depend on the row: planning it anew costs five times as much.
     INSERT INTO cdp.inbox (kind, source, message)
     SELECT 'r', TG_ARGV[0], json_build_object(
-               'op', substr(TG_OP, 1, 1),
-               'rel', coalesce(TG_ARGV[2],
-                               (SELECT p.part FROM cdp.mapping_parts p
-                                 WHERE p.leaf = TG_RELID AND p.source_id = TG_ARGV[1]::integer),
-                               format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME)),
+               'op', substr(TG_OP, 1, 1), 'rel', v_part,
                'cols', array_agg(a.attname), 'types', array_agg(format_type(a.atttypid, NULL)),
                'row', v_new, 'old', v_old, 'fault', v_fault)::text
       FROM (SELECT attname, atttypid FROM pg_catalog.pg_attribute

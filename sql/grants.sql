@@ -9,7 +9,7 @@ GRANT EXECUTE ON FUNCTION cdp.inbox_wake() TO cdp_ingest;
 
 -- cdp_reader reads people, not the machinery.
 GRANT SELECT ON cdp.profiles, cdp.profile_events, cdp.profile_identifiers, cdp.profile_sets,
-    cdp.segment_members, cdp.segment_history TO cdp_reader;
+    cdp.segment_members, cdp.segment_history, cdp.unmatched_records TO cdp_reader;
 GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nodes, cdp.set_traits,
     cdp.set_evidence, cdp.identifier_sets, cdp.set_members, cdp.links, cdp.inert_identifiers,
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
@@ -23,6 +23,7 @@ GRANT SELECT (dead_letter_id, recorded_at, received_at, source, reason, retried_
     ON cdp.dead_letter TO cdp_reader;
 GRANT SELECT (source_id, kind, name, reason, count, first_seen, last_seen)
     ON cdp.value_issues TO cdp_reader;
+GRANT SELECT (source_id, capture, fault, fault_since) ON cdp.mappings TO cdp_reader;
 GRANT SELECT (job_id, name, schedule, time_zone, enabled, next_run_at) ON cdp.jobs TO cdp_reader;
 GRANT SELECT (run_id, job, started_at, finished_at, status, rows) ON cdp.job_runs TO cdp_reader;
 GRANT EXECUTE ON FUNCTION cdp.version(), cdp.status() TO cdp_reader;

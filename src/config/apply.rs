@@ -73,7 +73,7 @@ fn apply(
             let effects = std::mem::replace(effects, Effects::new(effects.caller));
             effects
                 .finish()
-                .map_err(|fault| Fault::from(document.error(fault)))?;
+                .map_err(|fault| Fault::new(document.error(fault)))?;
             Ok(changes)
         })
     };
@@ -129,6 +129,7 @@ fn planned(config: &Value) -> Result<Vec<Change>> {
 
 /// Makes the changes, each after what it depends on.
 fn perform(document: &Document, effects: &mut Effects) -> Result<Vec<Change>> {
+    effects.whole = true;
     let mut changes = Vec::new();
     let ordered = document.segments.as_deref().map(in_order).transpose()?;
     put(&document.sources, effects, &mut changes)?;

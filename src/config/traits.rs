@@ -141,8 +141,9 @@ impl Trait {
     }
 }
 
-fn fault_of(attribute: &str, error: &TraitError, written: &str, known: &[&str]) -> Fault {
-    let hint = match names::nearest(written, known.iter().copied()) {
+fn fault_of(attribute: &str, error: &TraitError, written: &str, known: &[&str]) -> Box<Fault> {
+    let near = names::nearest(written, known.iter().copied());
+    let hint = match near.filter(|_| error.message.starts_with("unknown")) {
         Some(near) => format!("Did you mean \"{near}\"?"),
         None => names::sentence(&error.hint),
     };

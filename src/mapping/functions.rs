@@ -118,6 +118,20 @@ fn poll(source: default!(Option<&str>, "NULL")) -> i64 {
     poll_now(source).or_raise()
 }
 
+/// Takes up at once what the worker takes up every minute: partitions that came or went, columns that
+/// were renamed, triggers that were lost. Returns how many captures were queued.
+///
+/// # Errors
+/// 42501 if the caller is no member of `cdp_owner`.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn refresh_mappings() -> i64 {
+    let refreshed = transaction::require_read_committed("cdp.refresh_mappings()")
+        .and_then(|()| role::as_owner(install::require_tables))
+        .and_then(|()| super::maintain());
+    i64::try_from(refreshed.or_raise()).unwrap_or(i64::MAX)
+}
+
 fn poll_now(source: Option<&str>) -> Result<i64> {
     poll::require_snapshots()?;
     role::as_owner(|| {
@@ -169,6 +183,7 @@ pub fn map(request: &Request) -> Result<i64> {
     require_watermark(request, capture, &relation)?;
     let source_id = role::as_owner(|| reserve_source(request.source, mapping.kind))?;
 
+    let caller = role::current();
     // The table before the pipeline: waiting for its writers must not keep the pipeline waiting.
     let captured = Captured {
         source_id,
@@ -198,7 +213,7 @@ pub fn map(request: &Request) -> Result<i64> {
         let relation = Relation::find(request.relation)
             .ok_or_else(|| Error::unknown("the table was dropped"))?;
         let mapping = checked_mapping(request.mapping, &relation)?;
-        store(request, &captured, &mapping, &relation, granted)?;
+        store(request, &captured, &mapping, &relation, granted, caller)?;
         match capture {
             Capture::Trigger => take_over(&captured, &relation),
             Capture::Poll => {
@@ -210,6 +225,17 @@ pub fn map(request: &Request) -> Result<i64> {
             }
         }
     })
+}
+
+/// Checks what a mapping says of a table, without mapping it.
+pub fn check(relation: pg_sys::Oid, mapping: &Value) -> Result<()> {
+    let relation = Relation::find(relation).ok_or_else(|| {
+        Error::new(
+            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            "this is no table or view",
+        )
+    })?;
+    checked_mapping(mapping, &relation).map(|_| ())
 }
 
 fn require_capturable(relation: &Relation, capture: Capture) -> Result<()> {
@@ -369,6 +395,7 @@ fn store(
     mapping: &Mapping,
     relation: &Relation,
     granted: bool,
+    mapped_by: pg_sys::Oid,
 ) -> Result<()> {
     let id = captured.source_id;
     if mapping.kind == Kind::Records {
@@ -402,7 +429,7 @@ fn store(
     sql::run(
         "INSERT INTO cdp.mappings (source_id, relation, key_columns, mapping, capture, watermark, \
                                    owner, poll_every, compare_every, overlap, column_state, poll_state) \
-         VALUES ($1, $2::oid::regclass, $3, $4::text::jsonb, $5, $6, session_user::regrole, $7, $8, \
+         VALUES ($1, $2::oid::regclass, $3, $4::text::jsonb, $5, $6, $13::oid::regrole, $7, $8, \
                  coalesce($9, $10::text::interval), $11::text::jsonb, \
                  jsonb_build_object('granted', $12))",
         args![
@@ -417,7 +444,8 @@ fn store(
             request.overlap,
             default_overlap,
             columns::state(mapping, relation).to_string(),
-            granted
+            granted,
+            mapped_by
         ],
     );
     Ok(())

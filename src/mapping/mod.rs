@@ -28,7 +28,7 @@ use relation::Relation;
 use trigger::Captured;
 
 pub use cdp_engine::mapping::Interpreted;
-pub use functions::{Request, map, unmap};
+pub use functions::{Request, check, map, unmap};
 
 /// A mapping in force.
 #[derive(Debug, Clone)]

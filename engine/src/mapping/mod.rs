@@ -74,6 +74,8 @@ pub struct Mapping {
     pub event: Option<EventName>,
     /// How many records of the source one person can have.
     pub max_per_profile: Option<i32>,
+    /// Types of identifiers that the document has in the short form, beside its fields.
+    pub short_form: Vec<String>,
     /// Columns that the document names, with the names that they have now, where another.
     pub renamed: Vec<(String, String)>,
 }

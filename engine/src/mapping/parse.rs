@@ -78,6 +78,7 @@ pub(super) fn mapping(document: &Value) -> Result<Mapping> {
             ));
         }
     }
+    let mut short_form = Vec::new();
     let (own, others) = match kind {
         Kind::Records => (FIELDS_OF_RECORDS.as_slice(), FIELDS_OF_EVENTS.as_slice()),
         Kind::Events => (FIELDS_OF_EVENTS.as_slice(), FIELDS_OF_RECORDS.as_slice()),
@@ -97,6 +98,7 @@ pub(super) fn mapping(document: &Value) -> Result<Mapping> {
             return Err(MappingError::new(name, "is in \"identifiers\" too"));
         }
         identifiers.push((name.to_owned(), columns(name, value)?));
+        short_form.push(name.to_owned());
     }
     if identifiers.is_empty() {
         return Err(MappingError::new("identifiers", "no identifier is mapped")
@@ -122,6 +124,7 @@ pub(super) fn mapping(document: &Value) -> Result<Mapping> {
             .map(max_per_profile)
             .transpose()?
             .flatten(),
+        short_form,
         renamed: Vec::new(),
     };
     if kind == Kind::Events {
@@ -252,6 +255,18 @@ fn max_per_profile(value: &Value) -> Result<Option<i32>> {
         .ok_or_else(|| wrong_type("max_per_profile", value, "a whole number above 0"))
 }
 
+/// Where the document has the columns of a type of identifiers.
+fn path_of(mapping: &Mapping, identifier_type: &str) -> String {
+    if mapping
+        .short_form
+        .iter()
+        .any(|name| name == identifier_type)
+    {
+        return identifier_type.to_owned();
+    }
+    format!("identifiers.{identifier_type}")
+}
+
 /// Every place in the document that names a column.
 pub(super) fn places(mapping: &Mapping) -> Vec<(String, &str)> {
     let several = |path: &str, n: usize, of: usize| match of {
@@ -264,7 +279,7 @@ pub(super) fn places(mapping: &Mapping) -> Vec<(String, &str)> {
     }
     for (name, columns) in &mapping.identifiers {
         for (n, column) in columns.iter().enumerate() {
-            let path = format!("identifiers.{name}");
+            let path = path_of(mapping, name);
             out.push((several(&path, n, columns.len()), column.as_str()));
         }
     }
@@ -307,7 +322,7 @@ pub(super) fn check(
             let message = format!("identifier type \"{name}\" does not exist");
             let hint = did_you_mean(name, identifier_types.iter().map(String::as_str), "types")
                 + " Others are declared with cdp.create_identifier_type().";
-            return Err(MappingError::new(format!("identifiers.{name}"), message).hint(hint));
+            return Err(MappingError::new(path_of(mapping, name), message).hint(hint));
         }
     }
     for (path, column) in places(mapping) {
