@@ -168,7 +168,10 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     let all = || messages.iter().chain(&rows.statements);
     let said = profile::candidates::merge(rules, profile::candidates::fold(rules, all()))?;
     let active = profile::rows::by_set(&distinct(all().map(|statement| statement.set_id)));
-    let retold: Vec<i64> = said.iter().filter_map(|set| active.get(set).copied()).collect();
+    let retold: Vec<i64> = said
+        .iter()
+        .filter_map(|set| active.get(set).copied())
+        .collect();
     let touched = distinct(moved.iter().chain(&retold).copied());
     profile::rows::refresh(rules, &touched)?;
     profile::rows::touch(all(), &active, &touched);

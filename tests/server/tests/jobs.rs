@@ -268,9 +268,9 @@ fn a_job_gets_no_right_that_its_owner_does_not_have() {
         &mut ann,
         "UPDATE cdp.jobs SET next_run_at = now(); SELECT cdp.inbox_wake()",
     );
-    for n in 0..ways.len() {
+    for (n, way) in ways.iter().enumerate() {
         let runs = wait_for_runs(&db, &format!("way{n}"), 1);
-        assert_eq!(runs[0].status, "failed", "{}", ways[n]);
+        assert_eq!(runs[0].status, "failed", "{way}");
     }
     assert_eq!(wait_for_runs(&db, "deferred", 1)[0].status, "succeeded");
     assert_eq!(wait_for_runs(&db, "harmless", 1)[0].status, "succeeded");
@@ -279,9 +279,9 @@ fn a_job_gets_no_right_that_its_owner_does_not_have() {
     // In a session of a superuser: the same.
     run(&mut client, "UPDATE cdp.jobs SET next_run_at = now()");
     run(&mut client, "CALL cdp.run_due_jobs()");
-    for n in 0..ways.len() {
+    for (n, way) in ways.iter().enumerate() {
         for run in wait_for_runs(&db, &format!("way{n}"), 2) {
-            assert_eq!(run.status, "failed", "{}", ways[n]);
+            assert_eq!(run.status, "failed", "{way}");
         }
     }
     assert_eq!(one::<i64>(&mut client, others, &[]), 0);
