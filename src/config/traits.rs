@@ -40,8 +40,19 @@ pub struct Trait {
 /// # Errors
 /// 42710 if it exists; 22023 if an argument is not valid; 42704 if source_priority names an unknown
 /// source; 55P03 if a session that reads profiles for long does not let the column be added.
-#[pg_extern(volatile, parallel_unsafe)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    // Written out for the sake of one name: of `r#type` it would make "r#type".
+    sql = r#"
+CREATE FUNCTION cdp."create_trait"(
+    "name" text, "type" text, "survivorship" text DEFAULT 'most_recent', "source_priority" text[] DEFAULT '{}',
+    "description" text DEFAULT NULL
+) RETURNS void
+VOLATILE PARALLEL UNSAFE SET search_path TO pg_catalog, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#
+)]
 fn create_trait(
     name: Option<&str>,
     r#type: Option<&str>,
