@@ -51,6 +51,7 @@ COMMENT ON FUNCTION cdp.inbox_wake IS 'internal: wakes the worker when the inbox
 COMMENT ON FUNCTION cdp.map_table IS 'maps an existing table as a source of records or events, and captures its changes';
 COMMENT ON FUNCTION cdp.unmap_table IS 'ends the capture of a mapped table; what was captured stays unless it is withdrawn';
 COMMENT ON FUNCTION cdp.poll IS 'polls one source, or all that are polled, now';
+COMMENT ON FUNCTION cdp.refresh_mappings IS 'takes up at once what changed about mapped tables: partitions, renamed columns, lost triggers';
 
 -- Processing and jobs ------------------------------------------------------------------------------
 

@@ -130,9 +130,12 @@ pub(super) fn same(text: &str, float: f64) -> bool {
     if text.len() <= 16 && !text.bytes().any(|b| matches!(b, b'e' | b'E')) {
         return true;
     }
-    float.is_finite()
-        && Parts::of(text.as_bytes()).significant()
-            == Parts::of(format!("{float:e}").as_bytes()).significant()
+    // Of two texts that are equally short and near, one is what the double is written as; compared
+    // is what serde_json writes.
+    serde_json::Number::from_f64(float).is_some_and(|number| {
+        Parts::of(text.as_bytes()).significant()
+            == Parts::of(number.to_string().as_bytes()).significant()
+    })
 }
 
 #[cfg(test)]
@@ -184,6 +187,7 @@ mod tests {
             "1.7976931348623157e308",
             "0e5",
             "100e-2",
+            "-1910321532944555.2",
         ] {
             assert!(exact(text), "{text}");
         }
