@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use crate::evidence::{reread, tally};
 use crate::pg::error::OrRaise;
-use crate::pg::{Result, role};
+use crate::pg::{Result, role, transaction};
 use crate::rules::Rules;
 use crate::{identity, install, profile, segment};
 
@@ -46,6 +46,7 @@ pub fn apply(scope: Scope) -> Result<()> {
 fn rebuild() -> i64 {
     role::as_owner(|| {
         install::require_tables()?;
+        transaction::require_read_committed("cdp.rebuild()")?;
         install::lock_pipeline();
         let rules = Rules::load()?;
         derive_evidence(&rules)?;
