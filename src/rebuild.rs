@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use crate::evidence::{reread, tally};
 use crate::pg::error::OrRaise;
-use crate::pg::{Result, role};
+use crate::pg::{Result, role, transaction};
 use crate::rules::Rules;
 use crate::worker::progress;
 use crate::{identity, install, profile, segment};
@@ -48,6 +48,7 @@ fn rebuild() -> i64 {
     role::as_owner(|| {
         install::require_tables()?;
         progress::start("rebuild: waiting for the pipeline", 0);
+        transaction::require_read_committed("cdp.rebuild()")?;
         install::lock_pipeline();
         let rules = Rules::load()?;
         progress::start("rebuild: evidence", 0);
