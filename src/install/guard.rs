@@ -6,6 +6,18 @@ use pgrx::PgSqlErrorCode;
 use crate::args;
 use crate::pg::{Error, Result, role, sql, transaction};
 
+/// Fails in a database of another encoding: customer data comes in every script, and JSON is UTF-8.
+pub fn require_utf8() -> Result<()> {
+    match sql::one::<String>("SELECT pg_catalog.getdatabaseencoding()::text", args![]) {
+        Some(encoding) if encoding != "UTF8" => Err(Error::new(
+            pgrx::PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            format!("pg_cdp needs a database with encoding UTF8, not {encoding}"),
+        )
+        .hint("Make one: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8';")),
+        _ => Ok(()),
+    }
+}
+
 /// Two sessions that run `cdp.init()` wait for each other.
 pub fn one_at_a_time() {
     sql::run(

@@ -47,6 +47,7 @@ fn initialise() -> Result<String> {
             .hint("Run it on the primary; its tables arrive by replication."));
     }
     transaction::require_read_committed("cdp.init()")?;
+    guard::require_utf8()?;
     guard::one_at_a_time();
     guard::refuse_planted_objects()?;
     guard::ensure_roles()?;

@@ -16,6 +16,8 @@ pub fn main(database: u32) {
     process::connect(Some(database));
     for (name, value) in [
         (c"application_name", c"pg_cdp jobs"),
+        // For what is ours; a job has the search_path of its owner.
+        (c"search_path", c"pg_catalog, pg_temp"),
         (c"default_transaction_isolation", c"read committed"),
         (c"default_transaction_read_only", c"off"),
     ] {
