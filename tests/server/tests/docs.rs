@@ -111,6 +111,48 @@ fn links_between_the_pages_lead_somewhere() {
 }
 
 #[test]
+fn the_tests_that_the_architecture_names_exist() {
+    let page = read(&root().join("ARCHITECTURE.md"));
+    let named: Vec<(&str, &str)> = page
+        .split('`')
+        .filter_map(|span| span.split_once(".rs: "))
+        .collect();
+    assert!(named.len() > 10, "the page names tests: {named:?}");
+    let mut folders = vec![
+        root().join("tests"),
+        root().join("engine"),
+        root().join("src"),
+    ];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of ours") {
+            let path = entry.expect("a folder's entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let exists = |file: &str, test: &str| {
+        let of_that_name = files
+            .iter()
+            .filter(|path| path.file_stem().is_some_and(|s| s == file));
+        of_that_name
+            .into_iter()
+            .any(|path| read(path).contains(&format!("fn {test}(")))
+    };
+    let missing: Vec<_> = named
+        .iter()
+        .filter(|(file, test)| !exists(file, test))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "ARCHITECTURE.md names tests that are not there: {missing:?}"
+    );
+}
+
+#[test]
 fn examples_are_read_from_a_page() {
     let page = "\
 # Title
