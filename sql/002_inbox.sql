@@ -39,42 +39,90 @@ CREATE TRIGGER inbox_written AFTER INSERT ON cdp.inbox
 ALTER TABLE cdp.inbox ENABLE ALWAYS TRIGGER inbox_written;
 
 -- Captures a changed row of a mapped table. SECURITY DEFINER: whoever writes the company's table has
--- no rights here. Values become text by output functions only (format does that; a cast could be the
--- table owner's code). plpgsql, so that the company's writes go on without our library.
--- Arguments: the source's name.
+-- no rights here. Values become text by output functions only (format does that; a cast, and so
+-- to_jsonb, could be the table owner's code). plpgsql, so that the company's writes go on without our
+-- library. The columns are read for each row: nothing cheaper notices every change of the table in
+-- every session. A row too large to be written down is captured without its values, never refused.
+-- Arguments: the source, its id, and for a table without partitions its part.
 CREATE FUNCTION cdp.capture_row() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'iso_8601'
-SET extra_float_digits = 1 SET bytea_output = 'hex' SET xmlbinary = 'base64' AS $$
+SET extra_float_digits = 1 SET bytea_output = 'hex' AS $$
 DECLARE
-    v_columns json;
+    -- JSON writes one byte as six at most, and a value holds a gigabyte.
+    c_limit CONSTANT integer := 150000000;
     v_new text;
     v_old text;
+    v_fault text;
+    v_part text := TG_ARGV[2];
 BEGIN
-    IF TG_OP <> 'DELETE' THEN v_new := format('%s', NEW); END IF;
-    IF TG_OP <> 'INSERT' THEN v_old := format('%s', OLD); END IF;
-    IF TG_OP = 'UPDATE' AND v_new = v_old THEN RETURN NULL; END IF;
-    SELECT json_build_object('cols', json_agg(a.attname::text ORDER BY a.attnum),
-                             'types', json_agg(format_type(a.atttypid, NULL) ORDER BY a.attnum))
-      INTO v_columns
-      FROM pg_catalog.pg_attribute a
-     WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped;
+    IF TG_OP = 'INSERT' THEN
+        IF pg_column_size(NEW) > 200000 THEN
+            BEGIN
+                v_new := format('%s', NEW);
+            EXCEPTION WHEN OTHERS THEN v_fault := SQLERRM;
+            END;
+        ELSE
+            v_new := format('%s', NEW);
+        END IF;
+    ELSIF TG_OP = 'DELETE' THEN
+        IF pg_column_size(OLD) > 200000 THEN
+            BEGIN
+                v_new := format('%s', OLD);
+            EXCEPTION WHEN OTHERS THEN v_fault := SQLERRM;
+            END;
+        ELSE
+            v_new := format('%s', OLD);
+        END IF;
+    ELSE
+        IF pg_column_size(NEW) + pg_column_size(OLD) > 200000 THEN
+            BEGIN
+                v_new := format('%s', NEW);
+                v_old := format('%s', OLD);
+            EXCEPTION WHEN OTHERS THEN v_fault := CASE WHEN v_new IS NULL THEN SQLERRM END;
+            END;
+        ELSE
+            v_new := format('%s', NEW);
+            v_old := format('%s', OLD);
+        END IF;
+        IF v_new = v_old THEN RETURN NULL; END IF;
+        IF octet_length(v_new) + octet_length(v_old) > c_limit THEN v_old := NULL; END IF;
+    END IF;
+    IF octet_length(v_new) > c_limit THEN
+        v_fault := format('the row has %s bytes as text', octet_length(v_new));
+        v_new := NULL;
+    END IF;
+    IF v_part IS NULL THEN
+        SELECT p.part INTO v_part FROM cdp.mapping_parts p
+         WHERE p.leaf = TG_RELID AND p.source_id = TG_ARGV[1]::integer;
+        IF v_part IS NULL THEN v_part := format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME); END IF;
+    END IF;
+    -- One statement, whose plan does not depend on the row: planning it anew costs five times as much.
     INSERT INTO cdp.inbox (kind, source, message)
-    VALUES ('r', TG_ARGV[0], json_build_object(
-        'op', substr(TG_OP, 1, 1), 'rel', format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME),
-        'cols', v_columns -> 'cols', 'types', v_columns -> 'types', 'row', v_new, 'old', v_old)::text);
+    SELECT 'r', TG_ARGV[0], json_build_object(
+               'op', substr(TG_OP, 1, 1), 'rel', v_part,
+               'cols', array_agg(a.attname), 'types', array_agg(format_type(a.atttypid, NULL)),
+               'row', v_new, 'old', v_old, 'fault', v_fault)::text
+      FROM (SELECT attname, atttypid FROM pg_catalog.pg_attribute
+             WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped ORDER BY attnum) a;
     RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION cdp.capture_row() FROM PUBLIC;
 COMMENT ON FUNCTION cdp.capture_row() IS 'row trigger of mapped tables: appends the changed row to the inbox';
 
+-- One capture for each part that was emptied: of a partitioned table, every leaf.
 CREATE FUNCTION cdp.capture_truncate() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO cdp.inbox (kind, source, message)
-    VALUES ('r', TG_ARGV[0], json_build_object(
-        'op', 'T', 'rel', format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME))::text);
+    SELECT 'r', TG_ARGV[0], json_build_object('op', 'T', 'rel', coalesce(TG_ARGV[2],
+               (SELECT p.part FROM cdp.mapping_parts p
+                 WHERE p.leaf = c.oid AND p.source_id = TG_ARGV[1]::integer),
+               format('%I.%I', n.nspname, c.relname)))::text
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.oid = TG_RELID AND c.relkind <> 'p'
+        OR c.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(TG_RELID) t WHERE t.isleaf);
     RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION cdp.capture_truncate() FROM PUBLIC;

@@ -5,11 +5,14 @@
 //! The algorithms are in the crate `cdp_engine`, which knows no PostgreSQL; unsafe code is in
 //! [`pg`] alone.
 
+mod config;
 pub mod evidence;
 pub mod identity;
 pub mod ingest;
 pub mod install;
+pub mod jobs;
 pub mod mapping;
+mod operate;
 pub mod pg;
 pub mod pipeline;
 pub mod profile;
@@ -26,13 +29,11 @@ pgrx::pg_module_magic!(name, version);
 /// Called when the library is loaded.
 pub extern "C-unwind" fn _PG_init() {
     pg::guc::register();
+    worker::register();
 }
 
-pgrx::extension_sql!(
-    "REVOKE ALL ON ALL ROUTINES IN SCHEMA cdp FROM PUBLIC;",
-    name = "revoke_public",
-    finalize
-);
+// Last of all: nothing for PUBLIC, and a comment on every function.
+pgrx::extension_sql_file!("../sql/functions/comments.sql", name = "comments", finalize);
 
 #[cfg(test)]
 /// What `cargo pgrx test` asks for.

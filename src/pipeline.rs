@@ -168,7 +168,10 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     let all = || messages.iter().chain(&rows.statements);
     let said = profile::candidates::merge(rules, profile::candidates::fold(rules, all()))?;
     let active = profile::rows::by_set(&distinct(all().map(|statement| statement.set_id)));
-    let retold: Vec<i64> = said.iter().filter_map(|set| active.get(set).copied()).collect();
+    let retold: Vec<i64> = said
+        .iter()
+        .filter_map(|set| active.get(set).copied())
+        .collect();
     let touched = distinct(moved.iter().chain(&retold).copied());
     profile::rows::refresh(rules, &touched)?;
     profile::rows::touch(all(), &active, &touched);
@@ -207,14 +210,4 @@ fn events<'a>(statements: impl Iterator<Item = &'a Statement>) -> HashSet<(Strin
             evidence::Body::Message { .. } | evidence::Body::Record => None,
         })
         .collect()
-}
-
-/// Runs one batch in this session: for tests, and for servers without workers. The number of
-/// messages read.
-#[pgrx::pg_extern(volatile, parallel_unsafe)]
-fn process(batch_size: pgrx::default!(Option<i32>, "NULL")) -> i64 {
-    use crate::pg::error::OrRaise;
-    run_batch(batch_size.unwrap_or_else(|| crate::pg::guc::BATCH_SIZE.get()))
-        .or_raise()
-        .read
 }

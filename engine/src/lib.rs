@@ -3,6 +3,7 @@
 
 pub mod graph;
 pub mod identifier;
+pub mod mapping;
 pub mod message;
 pub mod record;
 pub mod schedule;

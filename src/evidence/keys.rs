@@ -54,7 +54,9 @@ pub fn deduplicate(statements: Vec<Statement>, arrivals: &[Arrival]) -> Deduplic
          SELECT * FROM unnest($1::integer[], $2::text[], $3::bigint[])",
         args![
             new.iter().map(|(key, _)| key.0).collect::<Vec<_>>(),
-            new.iter().map(|(key, _)| key.1.as_str()).collect::<Vec<_>>(),
+            new.iter()
+                .map(|(key, _)| key.1.as_str())
+                .collect::<Vec<_>>(),
             new.iter().map(|(_, s)| s.content_hash).collect::<Vec<_>>()
         ],
     );

@@ -35,6 +35,8 @@ pub struct DeadLetter {
     pub inbox_id: i64,
     /// When it was received.
     pub received_at: i64,
+    /// Whether it is a captured row of a mapped table.
+    pub is_row: bool,
     /// The name of its source.
     pub source: Option<String>,
     /// A code.
@@ -51,6 +53,7 @@ impl DeadLetter {
         Self {
             inbox_id: arrival.id,
             received_at: arrival.received_at,
+            is_row: arrival.is_row,
             source: arrival.source.clone(),
             reason: reason.to_owned(),
             detail: detail.into(),
@@ -59,9 +62,18 @@ impl DeadLetter {
     }
 }
 
-/// Values that cannot be used, counted by source, kind, name and reason, with a sample.
+/// Values that cannot be used, counted, with a sample of each kind.
 #[derive(Default)]
-pub struct Issues(BTreeMap<(i32, &'static str, String, String), (i64, String, i64)>);
+pub struct Issues(BTreeMap<IssueKey, Issue>);
+
+/// Source, `identifier` or `trait`, its name, the reason.
+type IssueKey = (i32, &'static str, String, String);
+
+struct Issue {
+    count: i64,
+    sample: String,
+    last_seen: i64,
+}
 
 impl Issues {
     /// Counts one.
@@ -74,18 +86,21 @@ impl Issues {
         sample: &str,
         at: i64,
     ) {
-        let sample: String = sample.chars().take(200).collect();
-        let entry = self
+        let issue = self
             .0
             .entry((source, kind, name.to_owned(), reason.to_owned()))
-            .or_insert((0, sample, at));
-        entry.0 += 1;
-        entry.2 = entry.2.max(at);
+            .or_insert_with(|| Issue {
+                count: 0,
+                sample: sample.chars().take(200).collect(),
+                last_seen: at,
+            });
+        issue.count += 1;
+        issue.last_seen = issue.last_seen.max(at);
     }
 
     /// Adds them to `cdp.value_issues`.
     pub fn store(&self) {
-        for ((source, kind, name, reason), (count, sample, at)) in &self.0 {
+        for ((source, kind, name, reason), issue) in &self.0 {
             sql::run(
                 "INSERT INTO cdp.value_issues AS v \
                      (source_id, kind, name, reason, count, sample, first_seen, last_seen) \
@@ -98,9 +113,9 @@ impl Issues {
                     *kind,
                     name.as_str(),
                     reason.as_str(),
-                    *count,
-                    sample.as_str(),
-                    time::to_pg(*at)
+                    issue.count,
+                    issue.sample.as_str(),
+                    time::to_pg(issue.last_seen)
                 ],
             );
         }
@@ -225,11 +240,11 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
     Ok(reading)
 }
 
+/// An identifier that is not valid, and why.
+pub type Fault<'a> = (&'a Found, Invalid);
+
 /// The identifiers that are valid, in their normal form and order, each once; and the others.
-pub fn normalise<'a>(
-    rules: &Rules,
-    found: &'a [Found],
-) -> (Vec<(usize, String)>, Vec<(&'a Found, Invalid)>) {
+pub fn normalise<'a>(rules: &Rules, found: &'a [Found]) -> (Vec<(usize, String)>, Vec<Fault<'a>>) {
     let mut identifiers = Vec::with_capacity(found.len());
     let mut faults = Vec::new();
     for found in found {
@@ -286,8 +301,10 @@ pub fn bury(dead: &[DeadLetter]) {
     }
     let column = |get: fn(&DeadLetter) -> Option<String>| dead.iter().map(get).collect::<Vec<_>>();
     sql::run(
-        "INSERT INTO cdp.dead_letter (received_at, source, inbox_id, reason, detail, message) \
-         SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])",
+        "INSERT INTO cdp.dead_letter (received_at, source, inbox_id, reason, detail, message, kind) \
+         SELECT u.a, u.b, u.c, u.d, u.e, u.f, (CASE WHEN u.g THEN 'r' ELSE 'm' END)::\"char\" \
+           FROM unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], \
+                       $7::boolean[]) u (a, b, c, d, e, f, g)",
         args![
             dead.iter()
                 .map(|d| time::to_pg(d.received_at))
@@ -296,7 +313,8 @@ pub fn bury(dead: &[DeadLetter]) {
             dead.iter().map(|d| d.inbox_id).collect::<Vec<_>>(),
             column(|d| Some(d.reason.clone())),
             column(|d| Some(d.detail.clone())),
-            column(|d| d.text.clone())
+            column(|d| d.text.clone()),
+            dead.iter().map(|d| d.is_row).collect::<Vec<_>>()
         ],
     );
 }

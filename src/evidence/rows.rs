@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use cdp_engine::message::Rejection;
 use cdp_engine::record::{Operation, parse_capture};
 use pgrx::datum::TimestampWithTimeZone;
 use serde_json::{Map, Value, json};
@@ -11,7 +12,7 @@ use super::read::{Issues, check_traits, linked_at};
 use super::{Body, Statement};
 use crate::args;
 use crate::ingest::inbox::Arrival;
-use crate::mapping::LoadedMapping;
+use crate::mapping::{self, LoadedMapping};
 use crate::pg::{sql, time};
 use crate::profile::candidates;
 use crate::rules::{Rules, Source};
@@ -102,9 +103,8 @@ pub fn read(
     issues: &mut Issues,
 ) -> Result<Vec<RowChange>, (String, String)> {
     let fault = |reason: &str, detail: &str| (reason.to_owned(), detail.to_owned());
-    let mapping =
-        mapping.ok_or_else(|| fault("not_mapped", "the source maps no table any more"))?;
-    let capture = parse_capture(text).map_err(|r| (r.reason.as_str().to_owned(), r.detail))?;
+    let rejected = |r: Rejection| (r.reason.as_str().to_owned(), r.detail);
+    let capture = parse_capture(text).map_err(rejected)?;
     let change = |what| RowChange {
         at: Capture {
             source_id: source.id,
@@ -115,13 +115,22 @@ pub fn read(
         what,
     };
     if capture.operation == Operation::Truncate {
-        return Ok(vec![change(Change::Truncate {
-            whole: mapping.is_whole(&capture.relation),
-        })]);
+        let whole = mapping::is_every_part(&capture.relation);
+        return Ok(vec![change(Change::Truncate { whole })]);
     }
-    let row = mapping
-        .interpret(&capture)
-        .map_err(|detail| ("bad_record".to_owned(), detail))?;
+    let mapping =
+        mapping.ok_or_else(|| fault("not_mapped", "the source maps no table any more"))?;
+    let row = mapping.interpret(&capture).map_err(rejected)?;
+    for column in &row.missing {
+        issues.add(
+            source.id,
+            "column",
+            column,
+            "missing",
+            &row.key,
+            arrival.received_at,
+        );
+    }
     let mut changes = Vec::new();
     if let Some(key) = mapping.former_key(&capture)
         && key != row.key

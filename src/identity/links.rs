@@ -110,7 +110,8 @@ fn write_centres(sets: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned
     )
     .into_iter()
     .collect();
-    let (mut moved, mut new): (Vec<(i64, i64)>, Vec<(i64, i64)>) = Default::default();
+    let mut moved: Vec<(i64, i64)> = Vec::new();
+    let mut new: Vec<(i64, i64)> = Vec::new();
     let Concerned { changed, loosened } = concerned;
     for &(set_id, node_id) in centres {
         match before.remove(&set_id) {

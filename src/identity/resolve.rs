@@ -12,8 +12,16 @@ use crate::rules;
 ///
 /// # Errors
 /// 42704 if there is no such identifier type.
-#[pg_extern(stable, parallel_safe)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(
+    stable,
+    parallel_safe,
+    // Written out for the sake of one name: of `r#type` it would make "r#type".
+    sql = r#"
+CREATE FUNCTION cdp."resolve"("type" text, "value" text) RETURNS bigint
+STRICT STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#
+)]
 fn resolve(r#type: &str, value: &str) -> Option<i64> {
     let (type_id, value) = normal_form(r#type, value).or_raise()?;
     sql::look_up(

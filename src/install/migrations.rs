@@ -20,6 +20,7 @@ const MIGRATIONS: &[Migration] = &[Migration {
         include_str!("../../sql/006_segments.sql"),
         include_str!("../../sql/007_jobs.sql"),
         include_str!("../../sql/008_defaults.sql"),
+        include_str!("../../sql/009_mapping.sql"),
     ],
 }];
 
@@ -60,5 +61,6 @@ pub fn run() -> Result<(i32, i32)> {
         );
     }
     crate::evidence::partitions::ensure()?;
+    crate::config::columns::ensure_spares();
     Ok((from, SCHEMA_VERSION))
 }

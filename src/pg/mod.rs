@@ -1,13 +1,23 @@
 //! The only unsafe code: what the areas need of PostgreSQL beyond pgrx's safe face. Each block says
 //! why it is sound. Nothing here knows what a profile or a segment is.
 
+pub mod command;
+pub mod entry;
 pub mod error;
 pub mod guc;
+pub mod jsonb;
+pub mod latch;
+pub mod lock;
+pub mod process;
 pub mod role;
+pub mod seal;
+pub mod shmem;
+pub mod size;
 pub mod snapshot;
 pub mod sql;
 pub mod time;
 pub mod transaction;
+pub mod transaction_end;
 
 pub use error::{Error, Result};
 pub use sql::{Args, Row};

@@ -49,6 +49,14 @@ fn switch(role: pg_sys::Oid, flags: u32, search_path: &str) -> Restore {
     }
 }
 
+/// Sets a setting that any user may set, until the [`as_owner`] or [`as_user`] that it is called in
+/// returns.
+pub fn set(name: &str, value: &str) {
+    if let Ok(name) = CString::new(name) {
+        set_local(&name, value);
+    }
+}
+
 fn set_local(name: &std::ffi::CStr, value: &str) {
     let Ok(value) = CString::new(value) else {
         return;
@@ -83,10 +91,28 @@ pub fn current() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
+/// The name of a role; `None` where it does not exist.
+pub fn name_of(role: pg_sys::Oid) -> Option<String> {
+    // SAFETY: a catalogue look-up, which gives a palloc'ed copy or null.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(role, true);
+        (!name.is_null()).then(|| {
+            std::ffi::CStr::from_ptr(name)
+                .to_string_lossy()
+                .into_owned()
+        })
+    }
+}
+
 /// Whether the acting role has the rights of `role`.
 pub fn has_rights_of(role: pg_sys::Oid) -> bool {
+    may_act_for(current(), role)
+}
+
+/// Whether `member` has the rights of `role`.
+pub fn may_act_for(member: pg_sys::Oid, role: pg_sys::Oid) -> bool {
     // SAFETY: a catalogue look-up.
-    unsafe { pg_sys::has_privs_of_role(current(), role) }
+    unsafe { pg_sys::has_privs_of_role(member, role) }
 }
 
 /// Runs `body` as `cdp_owner`, which the caller must be or be a member of, with a pinned search_path.

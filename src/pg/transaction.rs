@@ -31,13 +31,32 @@ pub fn in_subtransaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
 
 /// Runs `body` as one transaction of a background worker, committed when it returns Ok.
 pub fn in_transaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    transaction(None, body)
+}
+
+/// Like [`in_transaction`], as that role from first to last: what the commit itself sets off, such
+/// as deferred triggers, has no other rights either. SET ROLE and RESET ROLE do not work inside.
+pub fn in_transaction_as<T>(role: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    transaction(Some(role), body)
+}
+
+fn transaction<T>(role: Option<&str>, body: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: only called from a worker's main loop, outside any transaction; every path ends the
-    // transaction that it starts.
+    // transaction that it starts. The user is the worker's own again after it: an abort puts it
+    // back, a commit leaves it to us.
     unsafe {
+        let mut user = pg_sys::InvalidOid;
+        let mut context = 0;
+        pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-        let result = catch(body);
+        let result = catch(|| {
+            if let Some(role) = role {
+                act_as(role)?;
+            }
+            body()
+        });
         if result.is_ok() {
             if pg_sys::ActiveSnapshotSet() {
                 pg_sys::PopActiveSnapshot();
@@ -49,11 +68,22 @@ pub fn in_transaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
                 pg_sys::AbortCurrentTransaction();
                 return Err(error);
             }
+            pg_sys::SetUserIdAndSecContext(user, context);
         } else {
             pg_sys::AbortCurrentTransaction();
         }
         result
     }
+}
+
+fn act_as(role: &str) -> Result<()> {
+    let role = super::role::by_name(role)
+        .ok_or_else(|| Error::unknown(format!("role {role} does not exist")))?;
+    // SAFETY: inside the transaction that `transaction` began, which puts the user back.
+    unsafe {
+        pg_sys::SetUserIdAndSecContext(role, pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
+    }
+    Ok(())
 }
 
 /// Runs `body`, and gives what it raises as an error. The caller must end the (sub)transaction.
@@ -84,6 +114,18 @@ pub fn require_read_committed(what: &str) -> Result<()> {
 pub fn on_standby() -> bool {
     // SAFETY: reads shared memory by PostgreSQL's own function.
     unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// Fails on a standby, which only reads.
+pub fn require_primary(what: &str) -> Result<()> {
+    if on_standby() {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+            format!("{what} cannot run on a standby"),
+        )
+        .hint("Run it on the primary."));
+    }
+    Ok(())
 }
 
 /// The identifier that initdb gave this server's cluster.

@@ -49,6 +49,8 @@ pub struct CapturedRow {
     pub operation: Operation,
     /// The row's columns; none for [`Operation::Truncate`].
     pub columns: Vec<CapturedColumn>,
+    /// The values of the same columns before an update.
+    pub former_values: Option<Vec<Option<String>>>,
 }
 
 impl CapturedRow {
@@ -67,6 +69,7 @@ struct Envelope {
     #[serde(default)]
     types: Vec<String>,
     row: Option<String>,
+    old: Option<String>,
 }
 
 /// Reads a captured row:
@@ -96,6 +99,7 @@ pub fn parse_capture(text: &str) -> Result<CapturedRow, Rejection> {
         relation,
         operation,
         columns: Vec::new(),
+        former_values: None,
     };
     if operation == Operation::Truncate {
         return Ok(row);
@@ -116,6 +120,14 @@ pub fn parse_capture(text: &str) -> Result<CapturedRow, Rejection> {
         );
         return Err(Rejection::new(Reason::BadRecord, detail));
     }
+    row.former_values = match envelope.old.as_deref().map(parse_record) {
+        Some(Ok(former)) if former.len() == cols.len() => Some(former),
+        None => None,
+        _ => {
+            let detail = "the row before the update does not fit its columns";
+            return Err(Rejection::new(Reason::BadRecord, detail));
+        }
+    };
     row.columns = cols
         .into_iter()
         .zip(types)

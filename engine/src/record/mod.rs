@@ -6,4 +6,4 @@ mod value;
 
 pub use capture::{CapturedColumn, CapturedRow, Operation, parse_capture};
 pub use literal::{RecordError, parse_record};
-pub use value::{parse_time, to_json};
+pub use value::{is_time, parse_time, to_json};

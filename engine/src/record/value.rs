@@ -89,6 +89,14 @@ fn number(value: &str) -> Option<Value> {
         .then(|| number_value(tree.text(Tree::ROOT)))
 }
 
+/// Whether [`parse_time`] reads values of a type.
+pub fn is_time(type_name: &str) -> bool {
+    matches!(
+        class_of(type_name),
+        Class::Timestamptz | Class::Timestamp | Class::Date
+    )
+}
+
 /// A value as a time, in microseconds since the Unix epoch: `timestamptz`, `timestamp` (taken as UTC)
 /// and `date` (its midnight, UTC). `None` for other types, for `infinity`, and outside the years that
 /// events can be stored with.

@@ -1,0 +1,83 @@
+-- The end of the extension's script: rights and comments of its functions.
+-- A function whose name is unique is commented on without its arguments.
+
+REVOKE ALL ON ALL ROUTINES IN SCHEMA cdp FROM PUBLIC;
+
+-- Installation -------------------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.init IS 'makes or upgrades the tables, roles and rights of pg_cdp; safe to run again';
+COMMENT ON FUNCTION cdp.start IS 'lets this server process messages for this database: after a restore, a clone or a move';
+
+-- Configuration ------------------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.create_source IS 'declares a source of messages';
+COMMENT ON FUNCTION cdp.alter_source IS 'changes a source; NULL leaves as it is, reset names what to set back';
+COMMENT ON FUNCTION cdp.drop_source IS 'drops a source from which nothing was accepted';
+COMMENT ON FUNCTION cdp.create_identifier_type IS 'declares an identifier type and the rules by which it joins profiles';
+COMMENT ON FUNCTION cdp.alter_identifier_type IS 'changes the rules of an identifier type, also for the past; NULL leaves as it is, reset names what to set back';
+COMMENT ON FUNCTION cdp.drop_identifier_type IS 'drops an identifier type of which no identifier was accepted';
+COMMENT ON FUNCTION cdp.create_trait IS 'declares a trait: a typed column of cdp.profiles, filled from what was accepted';
+COMMENT ON FUNCTION cdp.alter_trait IS 'changes which value of a trait wins, or its description; NULL leaves as it is, reset names what to set back';
+COMMENT ON FUNCTION cdp.drop_trait IS 'drops a trait that no segment tests; its values are then in extra';
+COMMENT ON FUNCTION cdp.create_segment IS 'declares a segment by a rule, and finds its members';
+COMMENT ON FUNCTION cdp.alter_segment IS 'changes the rule or description of a segment; NULL leaves as it is, reset names what to set back';
+COMMENT ON FUNCTION cdp.drop_segment IS 'drops a segment that no other refers to, with its history';
+COMMENT ON FUNCTION cdp.config IS 'all that is declared, as one JSON document; see cdp.apply()';
+COMMENT ON FUNCTION cdp.apply IS 'makes the database match a document such as cdp.config() gives; one row a change';
+COMMENT ON FUNCTION cdp.plan IS 'what cdp.apply() would do, without doing it';
+
+-- Operation ----------------------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.version IS 'the version of the library';
+COMMENT ON FUNCTION cdp.status IS 'how pg_cdp stands in this database, and what to do';
+COMMENT ON FUNCTION cdp.pause IS 'stops processing until cdp.resume(); messages are still taken in';
+COMMENT ON FUNCTION cdp.resume IS 'goes on after cdp.pause()';
+COMMENT ON FUNCTION cdp.retry_dead_letters IS 'puts dead letters back into the inbox: by reason, by time, by source';
+
+-- Ingest -------------------------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.identify IS 'takes in an identify message: who somebody is, and their traits';
+COMMENT ON FUNCTION cdp.track IS 'takes in a track message: what somebody did';
+COMMENT ON FUNCTION cdp.page IS 'takes in a page message: a page that somebody saw';
+COMMENT ON FUNCTION cdp.screen IS 'takes in a screen message: a screen of an app that somebody saw';
+COMMENT ON FUNCTION cdp."group" IS 'takes in a group message: the company or team that somebody belongs to';
+COMMENT ON FUNCTION cdp.alias IS 'takes in an alias message: two ids of one person';
+COMMENT ON FUNCTION cdp.ingest IS 'takes in a message of the Segment spec, or an array of them';
+COMMENT ON FUNCTION cdp.optional_objects IS 'internal: members of a message that were given';
+COMMENT ON FUNCTION cdp.inbox_wake IS 'internal: wakes the worker when the inbox was written, and watches cdp.inbox_limit';
+
+-- Mapping ------------------------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.map_table IS 'maps an existing table as a source of records or events, and captures its changes';
+COMMENT ON FUNCTION cdp.unmap_table IS 'ends the capture of a mapped table; what was captured stays unless it is withdrawn';
+COMMENT ON FUNCTION cdp.poll IS 'polls one source, or all that are polled, now';
+COMMENT ON FUNCTION cdp.refresh_mappings IS 'takes up at once what changed about mapped tables: partitions, renamed columns, lost triggers';
+
+-- Processing and jobs ------------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.begin_batch IS 'internal: first half of cdp.process_all()';
+COMMENT ON FUNCTION cdp.run_begun_batch IS 'internal: second half of cdp.process_all()';
+COMMENT ON FUNCTION cdp.progress IS 'what the worker is doing at this moment';
+COMMENT ON FUNCTION cdp.wake_worker IS 'wakes the worker of this database at commit';
+COMMENT ON FUNCTION cdp.schedule IS 'schedules SQL with the rights of the caller: by a cron expression or at an interval';
+COMMENT ON FUNCTION cdp.unschedule IS 'removes a scheduled job; its runs stay in cdp.job_runs';
+COMMENT ON FUNCTION cdp.run_job IS 'runs a scheduled job now, in this session';
+COMMENT ON FUNCTION cdp.claim_due_job IS 'internal: first half of cdp.run_due_jobs()';
+COMMENT ON FUNCTION cdp.run_claimed_job IS 'internal: second half of cdp.run_due_jobs()';
+
+COMMENT ON FUNCTION cdp.process IS 'processes one batch from the inbox in this session';
+COMMENT ON FUNCTION cdp.rebuild IS 'derives everything anew from what was accepted, and writes what differs';
+
+-- Identity -----------------------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.resolve IS 'the profile that an identifier belongs to';
+COMMENT ON FUNCTION cdp.explain_identity IS 'the chain of evidence between two identifiers';
+
+-- Profiles -----------------------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.profile IS 'one profile, whole, as one JSON document';
+
+-- Segments -----------------------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.preview_segment IS 'who a rule would take in, without declaring it';
+COMMENT ON FUNCTION cdp.refresh_segment IS 'evaluates a segment for everybody';

@@ -1,0 +1,78 @@
+//! Processing in the caller's session: the same code as the worker's, for tests and for servers
+//! where the library is not preloaded.
+
+use pgrx::prelude::*;
+
+use super::attempts::{self, Step};
+use crate::pg::error::OrRaise;
+use crate::pg::{Error, Result, guc, role, transaction};
+use crate::{install, pipeline};
+
+pgrx::extension_sql_file!(
+    "../../sql/functions/process.sql",
+    name = "process",
+    requires = [begin_batch, run_begun_batch, wake_worker_sql]
+);
+
+/// Reads one batch of at most `batch_size` messages (default: `cdp.batch_size`) from the inbox, and
+/// gives how many it read.
+///
+/// # Errors
+/// 55000 if pg_cdp is paused, not initialised or not started here; 25000 in a transaction above READ
+/// COMMITTED.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn process(batch_size: default!(Option<i32>, "NULL")) -> i64 {
+    as_ready("cdp.process()", || {
+        pipeline::run_batch(checked(batch_size)?).map(|report| report.read)
+    })
+    .or_raise()
+}
+
+/// For `cdp.process_all()`: notes that a batch is begun, to be committed before it is run. NULL when
+/// there is nothing to read.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn begin_batch(batch_size: default!(Option<i32>, "NULL")) -> Option<i64> {
+    as_ready("cdp.process_all()", || {
+        let full = checked(batch_size)?;
+        while attempts::anything_to_do() {
+            pgrx::check_for_interrupts!();
+            match attempts::begin(full)? {
+                Step::Run(attempt) => return Ok(Some(attempt.id)),
+                Step::SetAside(fault) => attempts::set_aside(&fault)?,
+            };
+        }
+        Ok(None)
+    })
+    .or_raise()
+}
+
+/// For `cdp.process_all()`: runs the batch that `cdp.begin_batch()` noted; how many messages it read.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn run_begun_batch(attempt: i64) -> i64 {
+    as_ready("cdp.process_all()", || {
+        let attempt = attempts::find(attempt)
+            .ok_or_else(|| Error::unknown(format!("there is no attempt {attempt}")))?;
+        attempts::run(&attempt).map(|report| report.read)
+    })
+    .or_raise()
+}
+
+fn as_ready<T>(what: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    transaction::require_primary(what)?;
+    transaction::require_read_committed(what)?;
+    role::as_owner(|| {
+        install::require_ready()?;
+        body()
+    })
+}
+
+fn checked(batch_size: Option<i32>) -> Result<i32> {
+    match batch_size.unwrap_or_else(|| guc::BATCH_SIZE.get()) {
+        size @ 1..=1_000_000 => Ok(size),
+        size => Err(Error::invalid(format!("batch_size cannot be {size}"))
+            .hint("Give a number from 1 to 1000000.")),
+    }
+}
