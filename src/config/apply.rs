@@ -73,7 +73,7 @@ fn apply(
             let effects = std::mem::replace(effects, Effects::new(effects.caller));
             effects
                 .finish()
-                .map_err(|fault| Fault::new(document.error(fault)))?;
+                .map_err(|fault| Fault::new(document.error(*fault)))?;
             Ok(changes)
         })
     };
@@ -115,7 +115,7 @@ fn planned(config: &Value) -> Result<Vec<Change>> {
             let mut effects = Effects::new(caller);
             effects.planning = true;
             let changes = perform(&document, &mut effects)?;
-            effects.finish().map_err(|fault| document.error(fault))?;
+            effects.finish().map_err(|fault| document.error(*fault))?;
             planned = Some(changes);
             Err(Error::internal("a plan is undone"))
         });

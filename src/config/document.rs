@@ -106,7 +106,7 @@ impl Document {
     }
 
     /// The error of a fault, with its path where the document has one.
-    pub fn error(&self, fault: Box<Fault>) -> Error {
+    pub fn error(&self, fault: Fault) -> Error {
         fn path<D: Declared>(items: &Option<Vec<Item<D>>>, name: &str) -> Option<String> {
             let items = items.as_ref()?;
             let item = items.iter().find(|item| item.spec.name() == name)?;

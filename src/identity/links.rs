@@ -19,9 +19,17 @@ struct Member {
     shared: bool,
 }
 
-/// Derives the stars of these sets anew, and the links that they showed or show. The nodes whose
-/// links, or whose being in the graph at all, may have changed.
-pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Vec<i64>> {
+/// Nodes that a change concerns.
+#[derive(Default)]
+pub struct Concerned {
+    /// Those whose links may have changed.
+    pub changed: Vec<i64>,
+    /// Those among them that lost a link or a set, and may be in the graph no more.
+    pub loosened: Vec<i64>,
+}
+
+/// Derives the stars of these sets anew, and the links that they showed or show.
+pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Concerned> {
     let members = load(rules, sets)?;
     let mut centres: Vec<(i64, i64)> = Vec::new();
     let mut edges: HashSet<(i64, i64, i64)> = HashSet::new();
@@ -45,13 +53,15 @@ pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Vec<i64>> {
                 .map(|&leaf| (*set_id, centre.min(leaf), centre.max(leaf))),
         );
     }
-    let mut changed = write_centres(sets, &centres);
-    let pairs = write_edges(sets, edges);
+    let mut concerned = Concerned::default();
+    write_centres(sets, &centres, &mut concerned);
+    let pairs = write_edges(sets, edges, &mut concerned);
+    let Concerned { changed, .. } = &mut concerned;
     changed.extend(pairs.iter().flat_map(|&(low, high)| [low, high]));
     recompute(rules, &pairs);
     changed.sort_unstable();
     changed.dedup();
-    Ok(changed)
+    Ok(concerned)
 }
 
 /// The members of those of the sets that something still shows.
@@ -60,12 +70,12 @@ fn load(rules: &Rules, sets: &[i64]) -> Result<HashMap<i64, Vec<Member>>> {
     let rows = sql::rows(
         "SELECT s.set_id, i.node_id, i.type_id, i.value, \
                 coalesce(x.blocked, false), coalesce(x.shared, false) \
-         FROM cdp.identifier_sets s \
+         FROM unnest($1::bigint[]) u (set_id) \
+         JOIN cdp.identifier_sets s ON s.set_id = u.set_id \
          CROSS JOIN LATERAL unnest(s.nodes) n (node_id) \
          JOIN cdp.identifiers i ON i.node_id = n.node_id \
          LEFT JOIN cdp.inert_identifiers x ON x.node_id = n.node_id \
-         WHERE s.set_id = ANY ($1) \
-           AND EXISTS (SELECT 1 FROM cdp.set_evidence e WHERE e.set_id = s.set_id)",
+         WHERE EXISTS (SELECT 1 FROM cdp.set_evidence e WHERE e.set_id = s.set_id)",
         args![sets.to_vec()],
         |row| {
             let member = (
@@ -90,8 +100,8 @@ fn load(rules: &Rules, sets: &[i64]) -> Result<HashMap<i64, Vec<Member>>> {
     Ok(loaded)
 }
 
-/// Writes which node each set belongs to; the nodes concerned by a difference.
-fn write_centres(sets: &[i64], centres: &[(i64, i64)]) -> Vec<i64> {
+/// Writes which node each set belongs to.
+fn write_centres(sets: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned) {
     let mut before: HashMap<i64, i64> = sql::rows(
         "SELECT d.set_id, d.node_id FROM unnest($1::bigint[]) s (set_id) \
          JOIN cdp.set_nodes d ON d.set_id = s.set_id",
@@ -100,14 +110,16 @@ fn write_centres(sets: &[i64], centres: &[(i64, i64)]) -> Vec<i64> {
     )
     .into_iter()
     .collect();
-    let (mut moved, mut new): (Vec<(i64, i64)>, Vec<(i64, i64)>) = Default::default();
-    let mut changed = Vec::new();
+    let mut moved: Vec<(i64, i64)> = Vec::new();
+    let mut new: Vec<(i64, i64)> = Vec::new();
+    let Concerned { changed, loosened } = concerned;
     for &(set_id, node_id) in centres {
         match before.remove(&set_id) {
             Some(known) if known == node_id => {}
             Some(known) => {
                 moved.push((set_id, node_id));
-                changed.extend([known, node_id]);
+                changed.push(node_id);
+                loosened.push(known);
             }
             None => {
                 new.push((set_id, node_id));
@@ -115,7 +127,8 @@ fn write_centres(sets: &[i64], centres: &[(i64, i64)]) -> Vec<i64> {
             }
         }
     }
-    changed.extend(before.values());
+    loosened.extend(before.values());
+    changed.extend_from_slice(loosened);
     if !before.is_empty() {
         sql::run(
             "DELETE FROM cdp.set_nodes WHERE set_id = ANY ($1)",
@@ -139,13 +152,17 @@ fn write_centres(sets: &[i64], centres: &[(i64, i64)]) -> Vec<i64> {
             args![sets, nodes],
         );
     }
-    changed
 }
 
 /// Writes the links that each set shows; every pair that one of them showed or shows.
-fn write_edges(sets: &[i64], edges: HashSet<(i64, i64, i64)>) -> Vec<(i64, i64)> {
+fn write_edges(
+    sets: &[i64],
+    edges: HashSet<(i64, i64, i64)>,
+    concerned: &mut Concerned,
+) -> Vec<(i64, i64)> {
     let before: HashSet<(i64, i64, i64)> = sql::rows(
-        "SELECT set_id, low, high FROM cdp.set_links WHERE set_id = ANY ($1)",
+        "SELECT l.set_id, l.low, l.high FROM unnest($1::bigint[]) s (set_id) \
+         JOIN cdp.set_links l ON l.set_id = s.set_id",
         args![sets.to_vec()],
         |row| (row.want(1), row.want(2), row.want(3)),
     )
@@ -160,6 +177,9 @@ fn write_edges(sets: &[i64], edges: HashSet<(i64, i64, i64)>) -> Vec<(i64, i64)>
     };
     let gone: Vec<_> = before.difference(&edges).collect();
     if !gone.is_empty() {
+        concerned
+            .loosened
+            .extend(gone.iter().flat_map(|edge| [edge.1, edge.2]));
         let (sets, lows, highs) = columns(&gone);
         sql::run(
             "DELETE FROM cdp.set_links d USING unnest($1::bigint[], $2::bigint[], $3::bigint[]) \

@@ -86,6 +86,7 @@ fn take_over(caller: pg_sys::Oid) -> Result<String> {
     // just arrived, after writers have been waited for.
     sql::run("LOCK TABLE cdp.inbox IN SHARE MODE", args![]);
     sql::run(include_str!("../../sql/take_over.sql"), args![]);
+    crate::ingest::inbox::begin_ledger();
     sql::run(
         "UPDATE cdp.installation SET system_identifier = $1, database_oid = $2",
         args![here.0, here.1],
@@ -95,7 +96,8 @@ fn take_over(caller: pg_sys::Oid) -> Result<String> {
     Ok("started: this server now runs the worker on this database".to_owned())
 }
 
-/// Takes the pipeline lock, to the end of the transaction. Call it before anything is read.
+/// Takes the pipeline lock, to the end of the transaction. Call it before anything is read, and in a
+/// transaction that sees with each statement what has been committed by then.
 pub fn lock_pipeline() {
     sql::run(
         "LOCK TABLE cdp.pipeline_lock IN SHARE ROW EXCLUSIVE MODE",

@@ -251,6 +251,11 @@ pub fn maintain() -> Result<u64> {
 }
 
 fn maintain_one(stored: &Stored) -> Result<u64> {
+    // One session at a time: two would make the same trigger.
+    sql::run(
+        "SELECT FROM cdp.mappings WHERE source_id = $1 FOR UPDATE",
+        args![stored.source_id],
+    );
     let relation = Relation::find(stored.relation).ok_or_else(|| {
         Error::unknown("the mapped relation does not exist any more")
             .hint("Run cdp.unmap_table(); what was captured stays unless it is withdrawn.")

@@ -261,13 +261,16 @@ fn type_of(relation: &Relation, watermark: &str) -> Result<String> {
     Ok(column.type_name.clone())
 }
 
-/// The transactions that run here now, but this one.
+/// The transactions that run in this database now, but this one.
 fn running() -> Vec<String> {
     sql::rows(
         "SELECT l.virtualxid FROM pg_catalog.pg_locks l \
+         JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
          WHERE l.locktype = 'virtualxid' AND l.mode = 'ExclusiveLock' AND l.granted \
            AND l.pid <> pg_backend_pid() \
-         UNION ALL SELECT 'prepared ' || x.transaction::text FROM pg_catalog.pg_prepared_xacts x",
+           AND a.datid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
+         UNION ALL SELECT 'prepared ' || x.transaction::text FROM pg_catalog.pg_prepared_xacts x \
+         WHERE x.database = current_database()",
         args![],
         |row| row.want(1),
     )

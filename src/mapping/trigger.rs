@@ -84,14 +84,23 @@ impl Captured {
             tables.extend(relation.leaves().into_iter().filter_map(Relation::find));
         }
         for table in &tables {
-            for trigger in triggers_of(self, table.oid) {
-                // A clone goes with the trigger of its root.
-                if !trigger.cloned {
-                    let name = relation::quote(&trigger.name);
-                    sql::run(&format!("DROP TRIGGER {name} ON {}", table.name), args![]);
-                }
+            for statement in self.drops(table) {
+                sql::run(&statement, args![]);
             }
         }
+    }
+
+    /// The statements that drop the triggers of one table.
+    fn drops(&self, table: &Relation) -> Vec<String> {
+        // A clone goes with the trigger of its root.
+        let own = triggers_of(self, table.oid)
+            .into_iter()
+            .filter(|trigger| !trigger.cloned);
+        own.map(|trigger| {
+            let name = relation::quote(&trigger.name);
+            format!("DROP TRIGGER {name} ON {}", table.name)
+        })
+        .collect()
     }
 }
 
@@ -261,8 +270,11 @@ fn lend(leaf: &Relation) -> Result<Vec<String>> {
 /// What a leaf that was detached or dropped held is no more of the table.
 fn withdraw_leaf(captured: &Captured, leaf: pg_sys::Oid, part: &str) -> Result<i64> {
     if let Some(table) = Relation::find(leaf) {
+        let drops = captured.drops(&table);
         role::as_user(table.owner, "pg_catalog, pg_temp", || {
-            captured.drop(&table);
+            for statement in drops {
+                sql::run(&statement, args![]);
+            }
             Ok(())
         })?;
     }

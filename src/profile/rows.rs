@@ -1,6 +1,6 @@
 //! The rows of `cdp.profile_rows`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cdp_engine::traits::{Candidates, TraitSpec, survive};
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
@@ -93,16 +93,18 @@ fn refresh_part(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
     }
     let seen: Vec<(i64, TimestampWithTimeZone, TimestampWithTimeZone)> = sql::rows(
         "SELECT s.profile_id, min(e.first_seen), max(e.last_seen) \
-         FROM cdp.profile_sets s JOIN cdp.set_evidence e ON e.set_id = s.set_id \
-         WHERE s.profile_id = ANY ($1) GROUP BY s.profile_id",
+         FROM unnest($1::bigint[]) u (profile_id) \
+         JOIN cdp.profile_sets s ON s.profile_id = u.profile_id \
+         JOIN cdp.set_evidence e ON e.set_id = s.set_id GROUP BY s.profile_id",
         args![profile_ids.to_vec()],
         |row| (row.want(1), row.want(2), row.want(3)),
     );
     let mut said: HashMap<i64, Vec<(i32, Candidates)>> = HashMap::new();
     let stored = sql::rows(
         "SELECT s.profile_id, t.source_id, t.candidates::text \
-         FROM cdp.profile_sets s JOIN cdp.set_traits t ON t.set_id = s.set_id \
-         WHERE s.profile_id = ANY ($1)",
+         FROM unnest($1::bigint[]) u (profile_id) \
+         JOIN cdp.profile_sets s ON s.profile_id = u.profile_id \
+         JOIN cdp.set_traits t ON t.set_id = s.set_id",
         args![profile_ids.to_vec()],
         |row| {
             (
@@ -122,11 +124,15 @@ fn refresh_part(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
         let states = said.remove(&profile_id).unwrap_or_default();
         columns.push(rules, profile_id, first_seen, last_seen, &states);
     }
-    sql::run(
-        "DELETE FROM cdp.profile_rows p USING unnest($1::bigint[]) u (profile_id) \
-         WHERE p.profile_id = u.profile_id AND NOT p.profile_id = ANY ($2)",
-        args![profile_ids.to_vec(), columns.profile_id.clone()],
-    );
+    let standing: HashSet<i64> = columns.profile_id.iter().copied().collect();
+    let gone = profile_ids.iter().copied();
+    let gone: Vec<i64> = gone.filter(|id| !standing.contains(id)).collect();
+    if !gone.is_empty() {
+        sql::run(
+            "DELETE FROM cdp.profile_rows WHERE profile_id = ANY ($1)",
+            args![gone],
+        );
+    }
     columns.write(rules);
     Ok(())
 }

@@ -566,6 +566,31 @@ fn without_preload_everything_works_by_hand() {
 }
 
 #[test]
+fn progress_of_a_long_task_is_seen_and_ends_with_it() {
+    let server = server_with_app(&[("cdp.workers", "off")]);
+    let mut client = server.connect("app");
+    run(&mut client, "BEGIN; LOCK TABLE cdp.pipeline_lock");
+    let mut other = server.connect("app");
+    let pid: i32 = one(&mut other, "SELECT pg_backend_pid()", &[]);
+    let rebuild = std::thread::spawn(move || other.batch_execute("SELECT cdp.rebuild()"));
+    let row = server.wait_for("progress", SOON, || {
+        let mut reader = server.connect("postgres");
+        run(&mut reader, "CREATE EXTENSION IF NOT EXISTS pg_cdp");
+        let sql = "SELECT pid, database, phase, done FROM cdp.progress()";
+        reader.query_opt(sql, &[]).unwrap()
+    });
+    assert_eq!(row.get::<_, i32>(0), pid);
+    assert_eq!(row.get::<_, &str>(1), "app");
+    assert!(row.get::<_, &str>(2).starts_with("rebuild"));
+    run(&mut client, &format!("SELECT pg_cancel_backend({pid})"));
+    rebuild.join().unwrap().expect_err("it was cancelled");
+    let count = "SELECT count(*) FROM cdp.progress()";
+    assert_eq!(one::<i64>(&mut client, count, &[]), 0);
+    run(&mut client, "ROLLBACK; SELECT cdp.rebuild()");
+    assert_eq!(one::<i64>(&mut client, count, &[]), 0);
+}
+
+#[test]
 fn two_who_process_at_once_do_not_double() {
     let server = server_with_app(&[("cdp.batch_size", "50")]);
     send(&mut server.connect("app"), 1, 1000);
