@@ -1,6 +1,8 @@
 -- The evidence of identifier sets, counted from what is stored: messages, events, standing records.
+-- A month of max_backdate is 30 days, here as in a batch, whatever the calendar and the time zone.
 SELECT u.set_id, u.source_id,
-       min(greatest(u."time", u.received_at - s.max_backdate)) AS linked_at,
+       min(greatest(u."time", u.received_at
+              - make_interval(secs => extract(epoch FROM s.max_backdate)::double precision))) AS linked_at,
        min(u."time") AS first_seen, max(u."time") AS last_seen, count(*) AS count
   FROM (SELECT set_id, source_id, "time", received_at FROM cdp.events
         UNION ALL

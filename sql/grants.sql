@@ -5,16 +5,17 @@ GRANT USAGE ON SCHEMA cdp TO cdp_ingest, cdp_reader;
 -- cdp_ingest appends messages. kind, xact and received_at keep their defaults.
 GRANT INSERT (source, message) ON cdp.inbox TO cdp_ingest;
 GRANT USAGE ON SEQUENCE cdp.inbox_id_seq TO cdp_ingest;
-GRANT EXECUTE ON FUNCTION cdp.inbox_wake() TO cdp_ingest;
+GRANT EXECUTE ON FUNCTION cdp.inbox_wake(), cdp.ingest, cdp.identify, cdp.track, cdp.page, cdp.screen,
+    cdp."group", cdp.alias, cdp.optional_objects TO cdp_ingest;
 
 -- cdp_reader reads people, not the machinery.
 GRANT SELECT ON cdp.profiles, cdp.profile_events, cdp.profile_identifiers, cdp.profile_sets,
-    cdp.segment_members, cdp.segment_history TO cdp_reader;
+    cdp.segment_members, cdp.segment_history, cdp.unmatched_records TO cdp_reader;
 GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nodes, cdp.set_traits,
     cdp.set_evidence, cdp.identifier_sets, cdp.set_members, cdp.links, cdp.inert_identifiers,
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
-GRANT EXECUTE ON FUNCTION cdp.progress() TO cdp_reader;
+GRANT EXECUTE ON FUNCTION cdp.resolve, cdp.progress() TO cdp_reader;
 
 -- What cdp.status() reads: how much and how fast, not what. It runs with the rights of its caller.
 GRANT SELECT ON cdp.batches, cdp.attempts TO cdp_reader;
@@ -23,6 +24,7 @@ GRANT SELECT (dead_letter_id, recorded_at, received_at, source, reason, retried_
     ON cdp.dead_letter TO cdp_reader;
 GRANT SELECT (source_id, kind, name, reason, count, first_seen, last_seen)
     ON cdp.value_issues TO cdp_reader;
+GRANT SELECT (source_id, capture, fault, fault_since) ON cdp.mappings TO cdp_reader;
 GRANT SELECT (job_id, name, schedule, time_zone, enabled, next_run_at) ON cdp.jobs TO cdp_reader;
 GRANT SELECT (run_id, job, started_at, finished_at, status, rows) ON cdp.job_runs TO cdp_reader;
 GRANT EXECUTE ON FUNCTION cdp.version(), cdp.status() TO cdp_reader;

@@ -1,5 +1,7 @@
--- After a restore, a clone or a move: everything in the inbox counts as just arrived, the ledger
--- begins anew from this moment, and no sequence is behind what the tables hold.
+-- After a restore, a clone or a move: everything in the inbox counts as just arrived, nothing in the
+-- ledger of another server counts as consumed, and no sequence is behind what the tables hold.
+UPDATE cdp.batches SET consumed = '1:1:', window_end = NULL, position_xact = NULL, position_id = NULL;
+
 UPDATE cdp.inbox SET xact = pg_catalog.pg_current_xact_id();
 
 SELECT pg_catalog.setval('cdp.inbox_id_seq', greatest(
@@ -16,6 +18,3 @@ SELECT pg_catalog.setval('cdp.event_id_seq', greatest(
            (SELECT last_value FROM cdp.event_id_seq),
            (SELECT coalesce(max(event_id), 0) FROM cdp.events),
            (SELECT coalesce(max(event_id), 0) FROM cdp.messages), 1));
-
-INSERT INTO cdp.batches (finished_at, consumed)
-VALUES (pg_catalog.clock_timestamp(), pg_catalog.pg_current_snapshot());

@@ -19,6 +19,7 @@ pub mod profile;
 pub mod rebuild;
 pub mod rules;
 pub mod segment;
+pub mod statistics;
 pub mod worker;
 
 pgrx::pg_module_magic!(name, version);

@@ -3,11 +3,13 @@
 //! A batch is one transaction: it is all applied or not at all, so a crash anywhere loses nothing
 //! and doubles nothing. The same code serves live data, backfill and tests.
 
+use std::collections::HashSet;
+
 use crate::evidence::{self, Statement, keys, read, rows, sets, store, tally};
 use crate::ingest::inbox::{self, Arrival, Counts};
 use crate::pg::{Error, Result, role, time, transaction};
 use crate::rules::Rules;
-use crate::{identity, install, profile, segment};
+use crate::{identity, install, profile, segment, statistics};
 
 /// What a batch did.
 #[derive(Debug, Default, Clone, Copy)]
@@ -90,6 +92,7 @@ fn batch(
                 lag: oldest.map(|oldest| time::now() - oldest),
             },
         );
+        statistics::keep_up();
         Ok(Report {
             read,
             more: window.more,
@@ -142,8 +145,8 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     let mut rows = rows::apply(reading.rows);
 
     // Store: identifiers and their sets, then events, messages and records.
-    let new_events = event_names(messages.iter().chain(&rows.statements));
     sets::resolve(rules, messages.iter_mut().chain(&mut rows.statements))?;
+    let events = events(messages.iter().chain(&rows.statements));
     store::store(&mut messages);
     let row_events = store::store(&mut rows.statements);
     rows.remember(&row_events);
@@ -159,30 +162,28 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     changed.extend_from_slice(&recount);
 
     // Identity, traits, profiles: only what the changes can reach.
-    let mut touched = identity::update(rules, &changed)?;
+    let mut moved = identity::update(rules, &changed)?;
+    moved.extend(withdrawn_from);
+    moved.extend(profile::rows::of_sets(&recount));
     let all = || messages.iter().chain(&rows.statements);
     let said = profile::candidates::merge(rules, profile::candidates::fold(rules, all()))?;
-    touched.extend(withdrawn_from);
-    touched.extend(profile::rows::of_sets(&said));
-    touched.extend(profile::rows::of_sets(&recount));
-    touched.sort_unstable();
-    touched.dedup();
-    let active_sets = distinct(all().map(|statement| statement.set_id));
-    profile::rows::touch(&active_sets);
+    let active = profile::rows::by_set(&distinct(all().map(|statement| statement.set_id)));
+    let retold: Vec<i64> = said
+        .iter()
+        .filter_map(|set| active.get(set).copied())
+        .collect();
+    let touched = distinct(moved.iter().chain(&retold).copied());
     profile::rows::refresh(rules, &touched)?;
+    profile::rows::touch(all(), &active, &touched);
 
-    // Segments: of the profiles that changed, and of those that only did something.
-    let active = if segments.is_empty() {
-        Vec::new()
-    } else {
-        profile::rows::of_sets(&active_sets)
-    };
+    // Segments: each of the profiles that changed in what its rule asks for.
     segment::refresh_changed(
         segments,
         &segment::Changes {
-            profiles: &touched,
+            moved: &moved,
+            retold: &retold,
             active: &active,
-            events: &new_events,
+            events: &events,
         },
     );
     Ok(Report {
@@ -201,15 +202,12 @@ fn distinct(ids: impl Iterator<Item = i64>) -> Vec<i64> {
     ids
 }
 
-/// The names of the events among them.
-fn event_names<'a>(statements: impl Iterator<Item = &'a Statement>) -> Vec<String> {
-    let mut names: Vec<String> = statements
+/// The events among them: names and sets.
+fn events<'a>(statements: impl Iterator<Item = &'a Statement>) -> HashSet<(String, i64)> {
+    statements
         .filter_map(|statement| match &statement.body {
-            evidence::Body::Event { name, .. } => name.clone(),
+            evidence::Body::Event { name, .. } => Some((name.clone()?, statement.set_id)),
             evidence::Body::Message { .. } | evidence::Body::Record => None,
         })
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+        .collect()
 }

@@ -5,8 +5,9 @@ use pgrx::prelude::*;
 
 use crate::evidence::{reread, tally};
 use crate::pg::error::OrRaise;
-use crate::pg::{Result, role};
+use crate::pg::{Result, role, transaction};
 use crate::rules::Rules;
+use crate::worker::progress;
 use crate::{identity, install, profile, segment};
 
 /// What a changed rule concerns.
@@ -46,11 +47,17 @@ pub fn apply(scope: Scope) -> Result<()> {
 fn rebuild() -> i64 {
     role::as_owner(|| {
         install::require_tables()?;
+        progress::start("rebuild: waiting for the pipeline", 0);
+        transaction::require_read_committed("cdp.rebuild()")?;
         install::lock_pipeline();
         let rules = Rules::load()?;
+        progress::start("rebuild: evidence", 0);
         derive_evidence(&rules)?;
+        progress::start("rebuild: identity", 0);
         identity::rebuild(&rules)?;
+        progress::start("rebuild: profiles and segments", 0);
         derive_profiles(&rules)?;
+        progress::finish();
         Ok(
             crate::pg::sql::one::<i64>("SELECT count(*) FROM cdp.profile_rows", crate::args![])
                 .unwrap_or(0),

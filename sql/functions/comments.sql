@@ -36,9 +36,34 @@ COMMENT ON FUNCTION cdp.retry_dead_letters IS 'puts dead letters back into the i
 
 -- Ingest -------------------------------------------------------------------------------------------
 
+COMMENT ON FUNCTION cdp.identify IS 'takes in an identify message: who somebody is, and their traits';
+COMMENT ON FUNCTION cdp.track IS 'takes in a track message: what somebody did';
+COMMENT ON FUNCTION cdp.page IS 'takes in a page message: a page that somebody saw';
+COMMENT ON FUNCTION cdp.screen IS 'takes in a screen message: a screen of an app that somebody saw';
+COMMENT ON FUNCTION cdp."group" IS 'takes in a group message: the company or team that somebody belongs to';
+COMMENT ON FUNCTION cdp.alias IS 'takes in an alias message: two ids of one person';
+COMMENT ON FUNCTION cdp.ingest IS 'takes in a message of the Segment spec, or an array of them';
+COMMENT ON FUNCTION cdp.optional_objects IS 'internal: members of a message that were given';
+COMMENT ON FUNCTION cdp.inbox_wake IS 'internal: wakes the worker when the inbox was written, and watches cdp.inbox_limit';
+
 -- Mapping ------------------------------------------------------------------------------------------
 
+COMMENT ON FUNCTION cdp.map_table IS 'maps an existing table as a source of records or events, and captures its changes';
+COMMENT ON FUNCTION cdp.unmap_table IS 'ends the capture of a mapped table; what was captured stays unless it is withdrawn';
+COMMENT ON FUNCTION cdp.poll IS 'polls one source, or all that are polled, now';
+COMMENT ON FUNCTION cdp.refresh_mappings IS 'takes up at once what changed about mapped tables: partitions, renamed columns, lost triggers';
+
 -- Processing and jobs ------------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.begin_batch IS 'internal: first half of cdp.process_all()';
+COMMENT ON FUNCTION cdp.run_begun_batch IS 'internal: second half of cdp.process_all()';
+COMMENT ON FUNCTION cdp.progress IS 'what the worker is doing at this moment';
+COMMENT ON FUNCTION cdp.wake_worker IS 'wakes the worker of this database at commit';
+COMMENT ON FUNCTION cdp.schedule IS 'schedules SQL with the rights of the caller: by a cron expression or at an interval';
+COMMENT ON FUNCTION cdp.unschedule IS 'removes a scheduled job; its runs stay in cdp.job_runs';
+COMMENT ON FUNCTION cdp.run_job IS 'runs a scheduled job now, in this session';
+COMMENT ON FUNCTION cdp.claim_due_job IS 'internal: first half of cdp.run_due_jobs()';
+COMMENT ON FUNCTION cdp.run_claimed_job IS 'internal: second half of cdp.run_due_jobs()';
 
 COMMENT ON FUNCTION cdp.process IS 'processes one batch from the inbox in this session';
 COMMENT ON FUNCTION cdp.rebuild IS 'derives everything anew from what was accepted, and writes what differs';

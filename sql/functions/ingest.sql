@@ -22,80 +22,6 @@ BEGIN
     RETURN v_count;
 END $$;
 
-CREATE FUNCTION cdp.identify(
-    user_id text DEFAULT NULL, traits jsonb DEFAULT NULL, anonymous_id text DEFAULT NULL,
-    identifiers jsonb DEFAULT NULL, context jsonb DEFAULT NULL, "timestamp" timestamptz DEFAULT NULL,
-    message_id text DEFAULT NULL, source text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'identify',
-        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
-        'messageId', message_id)) || cdp.optional_objects(traits => traits, identifiers => identifiers,
-        context => context), source);
-END $$;
-
-CREATE FUNCTION cdp.track(
-    event text, user_id text DEFAULT NULL, properties jsonb DEFAULT NULL,
-    anonymous_id text DEFAULT NULL, identifiers jsonb DEFAULT NULL, context jsonb DEFAULT NULL,
-    "timestamp" timestamptz DEFAULT NULL, message_id text DEFAULT NULL, source text DEFAULT NULL)
-RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'track', 'event', event,
-        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
-        'messageId', message_id)) || cdp.optional_objects(properties => properties,
-        identifiers => identifiers, context => context), source);
-END $$;
-
-CREATE FUNCTION cdp.page(
-    name text DEFAULT NULL, user_id text DEFAULT NULL, properties jsonb DEFAULT NULL,
-    anonymous_id text DEFAULT NULL, identifiers jsonb DEFAULT NULL, context jsonb DEFAULT NULL,
-    "timestamp" timestamptz DEFAULT NULL, message_id text DEFAULT NULL, source text DEFAULT NULL)
-RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'page', 'name', name,
-        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
-        'messageId', message_id)) || cdp.optional_objects(properties => properties,
-        identifiers => identifiers, context => context), source);
-END $$;
-
-CREATE FUNCTION cdp.screen(
-    name text DEFAULT NULL, user_id text DEFAULT NULL, properties jsonb DEFAULT NULL,
-    anonymous_id text DEFAULT NULL, identifiers jsonb DEFAULT NULL, context jsonb DEFAULT NULL,
-    "timestamp" timestamptz DEFAULT NULL, message_id text DEFAULT NULL, source text DEFAULT NULL)
-RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'screen', 'name', name,
-        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
-        'messageId', message_id)) || cdp.optional_objects(properties => properties,
-        identifiers => identifiers, context => context), source);
-END $$;
-
-CREATE FUNCTION cdp."group"(
-    group_id text, user_id text DEFAULT NULL, traits jsonb DEFAULT NULL,
-    anonymous_id text DEFAULT NULL, identifiers jsonb DEFAULT NULL, context jsonb DEFAULT NULL,
-    "timestamp" timestamptz DEFAULT NULL, message_id text DEFAULT NULL, source text DEFAULT NULL)
-RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'group', 'groupId', group_id,
-        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
-        'messageId', message_id)) || cdp.optional_objects(traits => traits,
-        identifiers => identifiers, context => context), source);
-END $$;
-
-CREATE FUNCTION cdp.alias(
-    previous_id text, user_id text, context jsonb DEFAULT NULL, "timestamp" timestamptz DEFAULT NULL,
-    message_id text DEFAULT NULL, source text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'alias', 'previousId', previous_id,
-        'userId', user_id, 'timestamp', "timestamp", 'messageId', message_id))
-        || cdp.optional_objects(context => context), source);
-END $$;
-
 -- The parts of a message that are objects, those that are given. NULLs inside them stay.
 CREATE FUNCTION cdp.optional_objects(
     traits jsonb DEFAULT NULL, properties jsonb DEFAULT NULL, identifiers jsonb DEFAULT NULL,
@@ -105,4 +31,72 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM (VALUES ('traits', traits), ('properties', properties), ('identifiers', identifiers),
                    ('context', context)) given (part, value)
      WHERE value IS NOT NULL
+$$;
+
+CREATE FUNCTION cdp.identify(
+    user_id text DEFAULT NULL, traits jsonb DEFAULT NULL, anonymous_id text DEFAULT NULL,
+    identifiers jsonb DEFAULT NULL, context jsonb DEFAULT NULL, "timestamp" timestamptz DEFAULT NULL,
+    message_id text DEFAULT NULL, source text DEFAULT NULL) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'identify',
+        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
+        'messageId', message_id)) || cdp.optional_objects(traits => traits, identifiers => identifiers,
+        context => context), source)
+$$;
+
+CREATE FUNCTION cdp.track(
+    event text, user_id text DEFAULT NULL, properties jsonb DEFAULT NULL,
+    anonymous_id text DEFAULT NULL, identifiers jsonb DEFAULT NULL, context jsonb DEFAULT NULL,
+    "timestamp" timestamptz DEFAULT NULL, message_id text DEFAULT NULL, source text DEFAULT NULL)
+RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'track', 'event', event,
+        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
+        'messageId', message_id)) || cdp.optional_objects(properties => properties,
+        identifiers => identifiers, context => context), source)
+$$;
+
+CREATE FUNCTION cdp.page(
+    name text DEFAULT NULL, user_id text DEFAULT NULL, properties jsonb DEFAULT NULL,
+    anonymous_id text DEFAULT NULL, identifiers jsonb DEFAULT NULL, context jsonb DEFAULT NULL,
+    "timestamp" timestamptz DEFAULT NULL, message_id text DEFAULT NULL, source text DEFAULT NULL)
+RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'page', 'name', name,
+        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
+        'messageId', message_id)) || cdp.optional_objects(properties => properties,
+        identifiers => identifiers, context => context), source)
+$$;
+
+CREATE FUNCTION cdp.screen(
+    name text DEFAULT NULL, user_id text DEFAULT NULL, properties jsonb DEFAULT NULL,
+    anonymous_id text DEFAULT NULL, identifiers jsonb DEFAULT NULL, context jsonb DEFAULT NULL,
+    "timestamp" timestamptz DEFAULT NULL, message_id text DEFAULT NULL, source text DEFAULT NULL)
+RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'screen', 'name', name,
+        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
+        'messageId', message_id)) || cdp.optional_objects(properties => properties,
+        identifiers => identifiers, context => context), source)
+$$;
+
+CREATE FUNCTION cdp."group"(
+    group_id text, user_id text DEFAULT NULL, traits jsonb DEFAULT NULL,
+    anonymous_id text DEFAULT NULL, identifiers jsonb DEFAULT NULL, context jsonb DEFAULT NULL,
+    "timestamp" timestamptz DEFAULT NULL, message_id text DEFAULT NULL, source text DEFAULT NULL)
+RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'group', 'groupId', group_id,
+        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
+        'messageId', message_id)) || cdp.optional_objects(traits => traits,
+        identifiers => identifiers, context => context), source)
+$$;
+
+CREATE FUNCTION cdp.alias(
+    previous_id text, user_id text, context jsonb DEFAULT NULL, "timestamp" timestamptz DEFAULT NULL,
+    message_id text DEFAULT NULL, source text DEFAULT NULL) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'alias', 'previousId', previous_id,
+        'userId', user_id, 'timestamp', "timestamp", 'messageId', message_id))
+        || cdp.optional_objects(context => context), source)
 $$;

@@ -73,7 +73,7 @@ fn apply(
             let effects = std::mem::replace(effects, Effects::new(effects.caller));
             effects
                 .finish()
-                .map_err(|fault| Fault::from(document.error(fault)))?;
+                .map_err(|fault| Fault::new(document.error(*fault)))?;
             Ok(changes)
         })
     };
@@ -115,7 +115,7 @@ fn planned(config: &Value) -> Result<Vec<Change>> {
             let mut effects = Effects::new(caller);
             effects.planning = true;
             let changes = perform(&document, &mut effects)?;
-            effects.finish().map_err(|fault| document.error(fault))?;
+            effects.finish().map_err(|fault| document.error(*fault))?;
             planned = Some(changes);
             Err(Error::internal("a plan is undone"))
         });
@@ -129,6 +129,7 @@ fn planned(config: &Value) -> Result<Vec<Change>> {
 
 /// Makes the changes, each after what it depends on.
 fn perform(document: &Document, effects: &mut Effects) -> Result<Vec<Change>> {
+    effects.whole = true;
     let mut changes = Vec::new();
     let ordered = document.segments.as_deref().map(in_order).transpose()?;
     put(&document.sources, effects, &mut changes)?;

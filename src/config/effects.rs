@@ -16,6 +16,8 @@ pub struct Effects {
     pub caller: Oid,
     /// Whether nothing is to be kept: no lock is taken on what others read, nothing is recomputed.
     pub planning: bool,
+    /// Whether other declarations change too, so that references are checked when all is done.
+    pub whole: bool,
     /// What bounds the time of links changed, or what a stored message shows as identifiers.
     pub evidence: bool,
     /// Rules of identity changed.
@@ -36,6 +38,7 @@ impl Effects {
         Self {
             caller,
             planning: false,
+            whole: false,
             evidence: false,
             identity: false,
             traits: false,

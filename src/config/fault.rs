@@ -16,36 +16,39 @@ pub struct Fault {
 }
 
 /// The result of reading, checking or changing a declaration.
-pub type Outcome<T> = std::result::Result<T, Fault>;
+pub type Outcome<T> = std::result::Result<T, Box<Fault>>;
 
-impl From<Error> for Fault {
+impl From<Error> for Box<Fault> {
     fn from(error: Error) -> Self {
-        Self {
-            place: None,
-            attribute: None,
-            error,
-        }
+        Fault::new(error)
     }
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
+impl From<Box<Fault>> for Error {
+    fn from(fault: Box<Fault>) -> Self {
         fault.error
     }
 }
 
 impl Fault {
-    /// A fault of one attribute.
-    pub fn of(attribute: impl Into<String>, error: Error) -> Self {
-        Self {
+    /// A fault of a declaration.
+    pub fn new(error: Error) -> Box<Self> {
+        Box::new(Self {
             place: None,
-            attribute: Some(attribute.into()),
+            attribute: None,
             error,
-        }
+        })
+    }
+
+    /// A fault of one attribute.
+    pub fn of(attribute: impl Into<String>, error: Error) -> Box<Self> {
+        let mut fault = Self::new(error);
+        fault.attribute = Some(attribute.into());
+        fault
     }
 
     /// Says of which declaration.
-    pub fn at(mut self, section: &'static str, name: &str) -> Self {
+    pub fn at(mut self: Box<Self>, section: &'static str, name: &str) -> Box<Self> {
         self.place.get_or_insert_with(|| (section, name.to_owned()));
         self
     }

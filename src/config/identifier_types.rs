@@ -153,7 +153,7 @@ pub fn check_all() -> Outcome<()> {
 }
 
 /// The engine's error as a fault of the type and attribute.
-fn fault_of(error: cdp_engine::identifier::SpecError) -> Fault {
+fn fault_of(error: cdp_engine::identifier::SpecError) -> Box<Fault> {
     let attribute = match error.field {
         "normaliser" => "default_region",
         field => field,
@@ -377,7 +377,7 @@ impl Declared for IdentifierType {
         Ok(())
     }
 
-    fn drop(&self, _effects: &mut Effects) -> Outcome<()> {
+    fn drop(&self, effects: &mut Effects) -> Outcome<()> {
         let name = self.name.as_str();
         let refuse = |why: String, hint: &str| {
             Err(Error::new(
@@ -399,9 +399,10 @@ impl Declared for IdentifierType {
             );
         }
         let others = Self::all(Reading::Latest);
-        if let Some(other) = others
-            .iter()
-            .find(|other| other.max_degree.contains_key(name))
+        if !effects.whole
+            && let Some(other) = others
+                .iter()
+                .find(|other| other.max_degree.contains_key(name))
         {
             return refuse(
                 format!("identifier type \"{}\" names it in max_degree", other.name),

@@ -24,6 +24,15 @@ impl From<pgrx::datum::Interval> for Interval {
 }
 
 impl Interval {
+    /// So many seconds.
+    pub const fn seconds(seconds: i64) -> Self {
+        Self {
+            months: 0,
+            days: 0,
+            micros: seconds * 1_000_000,
+        }
+    }
+
     /// Reads what PostgreSQL takes as an interval.
     pub fn parse(text: &str) -> Result<Self> {
         let parsed = transaction::in_subtransaction(|| {
@@ -39,6 +48,12 @@ impl Interval {
             }
             .hint("Write it as '30 days' or '1 hour 30 minutes'.")),
         }
+    }
+
+    /// As PostgreSQL has it.
+    pub fn to_pg(self) -> Result<pgrx::datum::Interval> {
+        pgrx::datum::Interval::new(self.months, self.days, self.micros)
+            .map_err(|error| Error::invalid(format!("invalid interval: {error}")))
     }
 
     /// Whether any part of it is less than nothing.

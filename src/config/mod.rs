@@ -57,7 +57,7 @@ fn create<D: Declared>(what: &str, wanted: D) -> Result<()> {
             .iter()
             .any(|known| known.name() == wanted.name())
         {
-            return Err(Fault::from(
+            return Err(Fault::new(
                 Error::duplicate(format!("{} \"{}\" already exists", D::KIND, wanted.name()))
                     .hint(format!("To change it, run {}.", D::ALTER)),
             ));
@@ -123,12 +123,15 @@ impl Reading {
     }
 }
 
+/// An attribute that has a default, and what sets it.
+type Resettable<D> = (&'static str, fn(&mut D));
+
 /// Sets attributes back to their defaults, for `alter` functions, where a NULL argument means
 /// "unchanged".
 fn reset<D: Declared>(
     spec: &mut D,
     attributes: Option<Vec<String>>,
-    resettable: &[(&'static str, fn(&mut D))],
+    resettable: &[Resettable<D>],
 ) -> Outcome<()> {
     for attribute in attributes.unwrap_or_default() {
         match resettable.iter().find(|(name, _)| *name == attribute) {

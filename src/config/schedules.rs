@@ -10,7 +10,9 @@ use super::fault::{Fault, Outcome};
 use super::node::{Node, Object};
 use super::{Reading, names};
 use crate::args;
+use crate::jobs::store::{self, Job};
 use crate::pg::{Error, Result, sql};
+use crate::worker::wake_worker;
 
 const DEFAULT_ZONE: &str = "UTC";
 
@@ -85,62 +87,37 @@ impl Declared for Schedule {
 
     /// The job runs with the rights of whoever applies the document.
     fn create(&self, effects: &mut Effects) -> Outcome<()> {
-        sql::run(
-            "INSERT INTO cdp.jobs (name, schedule, command, time_zone, enabled, owner) \
-             VALUES ($1, $2, $3, $4, $5, $6::oid::regrole)",
-            args![
-                self.name.as_str(),
-                self.schedule.as_str(),
-                self.command.as_str(),
-                self.time_zone.as_str(),
-                self.enabled,
-                effects.caller,
-            ],
-        );
-        Ok(())
+        self.put(effects)
     }
 
     /// The job keeps its owner, for whom the caller must be able to act: otherwise a member of the
     /// owner role could have SQL run with the rights of a superuser.
     fn alter(&self, _old: &Self, effects: &mut Effects) -> Outcome<()> {
-        let may = sql::first(
-            "SELECT pg_catalog.pg_has_role($2, j.owner::oid, 'USAGE'), j.owner::text \
-               FROM cdp.jobs j WHERE j.name = $1",
-            args![self.name.as_str(), effects.caller],
-            |row| (row.get::<bool>(1), row.get::<String>(2)),
-        );
-        if let Some((may, owner)) = may
-            && may != Some(true)
-        {
-            let owner = owner.unwrap_or_default();
-            return Err(Error::privilege(format!(
-                "schedule \"{}\" belongs to role {owner}",
-                self.name
-            ))
-            .detail("Its command runs with the rights of that role.")
-            .hint("Change it as that role, or drop it and declare your own.")
-            .into());
-        }
-        sql::run(
-            "UPDATE cdp.jobs \
-                SET schedule = $2, command = $3, time_zone = $4, enabled = $5, next_run_at = NULL \
-              WHERE name = $1",
-            args![
-                self.name.as_str(),
-                self.schedule.as_str(),
-                self.command.as_str(),
-                self.time_zone.as_str(),
-                self.enabled,
-            ],
-        );
-        Ok(())
+        self.put(effects)
     }
 
-    fn drop(&self, _effects: &mut Effects) -> Outcome<()> {
+    fn drop(&self, effects: &mut Effects) -> Outcome<()> {
+        if let Some(job) = Job::by_name(&self.name) {
+            store::require_rights(effects.caller, &job)?;
+        }
         sql::run(
             "DELETE FROM cdp.jobs WHERE name = $1",
             args![self.name.as_str()],
         );
+        wake_worker();
+        Ok(())
+    }
+}
+
+impl Schedule {
+    fn put(&self, effects: &Effects) -> Outcome<()> {
+        let (name, zone) = (self.name.as_str(), self.time_zone.as_str());
+        store::put(effects.caller, name, &self.schedule, &self.command, zone)?;
+        sql::run(
+            "UPDATE cdp.jobs SET enabled = $2 WHERE name = $1 AND enabled <> $2",
+            args![name, self.enabled],
+        );
+        wake_worker();
         Ok(())
     }
 }

@@ -176,7 +176,7 @@ pub fn in_order(segments: Vec<Segment>) -> Vec<Segment> {
 }
 
 /// The fault of rules that refer to each other in a circle through `segment`, if they do.
-pub fn circle(segment: &Segment, all: &[Segment]) -> Option<Fault> {
+pub fn circle(segment: &Segment, all: &[Segment]) -> Option<Box<Fault>> {
     let mut references: BTreeMap<String, Vec<String>> = all
         .iter()
         .map(|segment| (segment.name.clone(), segment.references()))

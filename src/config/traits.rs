@@ -40,8 +40,19 @@ pub struct Trait {
 /// # Errors
 /// 42710 if it exists; 22023 if an argument is not valid; 42704 if source_priority names an unknown
 /// source; 55P03 if a session that reads profiles for long does not let the column be added.
-#[pg_extern(volatile, parallel_unsafe)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    // Written out for the sake of one name: of `r#type` it would make "r#type".
+    sql = r#"
+CREATE FUNCTION cdp."create_trait"(
+    "name" text, "type" text, "survivorship" text DEFAULT 'most_recent', "source_priority" text[] DEFAULT '{}',
+    "description" text DEFAULT NULL
+) RETURNS void
+VOLATILE PARALLEL UNSAFE SET search_path TO pg_catalog, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#
+)]
 fn create_trait(
     name: Option<&str>,
     r#type: Option<&str>,
@@ -141,8 +152,9 @@ impl Trait {
     }
 }
 
-fn fault_of(attribute: &str, error: &TraitError, written: &str, known: &[&str]) -> Fault {
-    let hint = match names::nearest(written, known.iter().copied()) {
+fn fault_of(attribute: &str, error: &TraitError, written: &str, known: &[&str]) -> Box<Fault> {
+    let near = names::nearest(written, known.iter().copied());
+    let hint = match near.filter(|_| error.message.starts_with("unknown")) {
         Some(near) => format!("Did you mean \"{near}\"?"),
         None => names::sentence(&error.hint),
     };

@@ -8,7 +8,7 @@ use crate::args;
 use crate::pg::{sql, time};
 
 /// Microseconds a day.
-const DAY: i64 = 86_400_000_000;
+pub const DAY: i64 = 86_400_000_000;
 
 #[derive(Debug, Clone, Copy)]
 struct Tally {

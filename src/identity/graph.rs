@@ -1,23 +1,33 @@
 //! The stored graph, as the engine reads it, and what the engine decided, written back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cdp_engine::graph::{
     self, Decided, Decision, Evidence, Link, Moved, Node, Store, StoredLink, StoredNode, Update,
 };
 
 use super::Touched;
+use super::links::Concerned;
 use crate::args;
 use crate::pg::{Error, Result, Row, sql, time};
 use crate::rules::Rules;
 
 /// Brings the clusters of these nodes' region up to date.
-pub fn update(rules: &Rules, changed: &[i64]) -> Result<Touched> {
+pub fn update(rules: &Rules, concerned: Concerned) -> Result<Touched> {
+    let Concerned {
+        mut changed,
+        loosened,
+    } = concerned;
     if changed.is_empty() {
         return Ok(Vec::new());
     }
-    let mut touched = remove_dead(changed);
-    let outcome = graph::update(&mut Stored { rules }, changed, &rules.type_rules)?;
+    let mut touched = Vec::new();
+    if !loosened.is_empty() {
+        let dead = dead_among(&loosened);
+        changed.retain(|node| !dead.contains(node));
+        touched = remove(dead);
+    }
+    let outcome = graph::update(&mut Stored { rules }, &changed, &rules.type_rules)?;
     touched.extend(write(rules, &outcome));
     touched.sort_unstable();
     touched.dedup();
@@ -84,18 +94,28 @@ pub fn rebuild(rules: &Rules) -> Result<Touched> {
     Ok(touched)
 }
 
-const LINKS: &str = "SELECT low, high, confirmed, first_seen, decision, rule_type FROM cdp.links";
+const LINKS: &str =
+    "SELECT l.low, l.high, l.confirmed, l.first_seen, l.decision, l.rule_type FROM cdp.links l";
 
-/// Takes nodes out of the graph that no set and no link holds any more; the profiles they were in.
-fn remove_dead(nodes: &[i64]) -> Vec<i64> {
+/// Those of these nodes that no set and no link holds any more.
+fn dead_among(nodes: &[i64]) -> HashSet<i64> {
     sql::rows(
-        "DELETE FROM cdp.clusters c USING unnest($1::bigint[]) n (node_id) \
-         WHERE c.node_id = n.node_id \
-           AND NOT EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = c.node_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = c.node_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = c.node_id) \
-         RETURNING c.profile_id",
+        "SELECT n.node_id FROM unnest($1::bigint[]) n (node_id) \
+         WHERE NOT EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = n.node_id) \
+           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = n.node_id) \
+           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = n.node_id)",
         args![nodes.to_vec()],
+        |row| row.want::<i64>(1),
+    )
+    .into_iter()
+    .collect()
+}
+
+/// Takes nodes out of the graph; the profiles they were in.
+fn remove(nodes: HashSet<i64>) -> Vec<i64> {
+    sql::rows(
+        "DELETE FROM cdp.clusters WHERE node_id = ANY ($1) RETURNING profile_id",
+        args![nodes.into_iter().collect::<Vec<_>>()],
         |row| row.want::<i64>(1),
     )
 }
@@ -111,17 +131,14 @@ impl Store for Stored<'_> {
     fn clusters_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredNode>> {
         pgrx::check_for_interrupts!();
         sql::rows(
-            "WITH asked AS (SELECT node_id FROM unnest($1::bigint[]) n (node_id)), \
+            // Nodes that the graph does not know yet stand alone.
+            "WITH asked AS (SELECT a.node_id, c.profile_id FROM unnest($1::bigint[]) a (node_id) \
+                            LEFT JOIN cdp.clusters c ON c.node_id = a.node_id), \
                   reached AS ( \
-                    SELECT c.node_id, c.profile_id FROM cdp.clusters c \
-                     WHERE c.profile_id = ANY (ARRAY(SELECT k.profile_id FROM asked a \
-                                                     JOIN cdp.clusters k USING (node_id))) \
-                    UNION ALL \
-                    SELECT a.node_id, NULL FROM asked a \
-                     WHERE NOT EXISTS (SELECT 1 FROM cdp.clusters c WHERE c.node_id = a.node_id) \
-                       AND (EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = a.node_id) \
-                         OR EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = a.node_id) \
-                         OR EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = a.node_id))) \
+                    SELECT c.node_id, c.profile_id \
+                      FROM (SELECT DISTINCT profile_id FROM asked) p \
+                      JOIN cdp.clusters c ON c.profile_id = p.profile_id \
+                    UNION ALL SELECT DISTINCT node_id, profile_id FROM asked WHERE profile_id IS NULL) \
              SELECT i.node_id, i.type_id, i.value, r.profile_id \
              FROM reached r JOIN cdp.identifiers i ON i.node_id = r.node_id",
             args![node_ids.to_vec()],
@@ -134,9 +151,8 @@ impl Store for Stored<'_> {
     fn links_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredLink>> {
         Ok(sql::rows(
             &format!(
-                "{LINKS} WHERE low = ANY ($1) \
-                 UNION SELECT low, high, confirmed, first_seen, decision, rule_type \
-                 FROM cdp.links WHERE high = ANY ($1)"
+                "{LINKS} JOIN unnest($1::bigint[]) n (node_id) ON l.low = n.node_id \
+                 UNION {LINKS} JOIN unnest($1::bigint[]) n (node_id) ON l.high = n.node_id"
             ),
             args![node_ids.to_vec()],
             |row| read_link(self.rules, &row),

@@ -6,7 +6,8 @@ use std::collections::{HashMap, HashSet};
 use cdp_engine::graph::{SetNode, star};
 
 use crate::args;
-use crate::pg::{Result, sql};
+use crate::evidence::tally::DAY;
+use crate::pg::{Result, sql, time};
 use crate::rules::Rules;
 
 /// A member of a set, as stored.
@@ -18,9 +19,17 @@ struct Member {
     shared: bool,
 }
 
-/// Derives the stars of these sets anew, and the links that they showed or show. The nodes whose
-/// links, or whose being in the graph at all, may have changed.
-pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Vec<i64>> {
+/// Nodes that a change concerns.
+#[derive(Default)]
+pub struct Concerned {
+    /// Those whose links may have changed.
+    pub changed: Vec<i64>,
+    /// Those among them that lost a link or a set, and may be in the graph no more.
+    pub loosened: Vec<i64>,
+}
+
+/// Derives the stars of these sets anew, and the links that they showed or show.
+pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Concerned> {
     let members = load(rules, sets)?;
     let mut centres: Vec<(i64, i64)> = Vec::new();
     let mut edges: HashSet<(i64, i64, i64)> = HashSet::new();
@@ -44,13 +53,15 @@ pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Vec<i64>> {
                 .map(|&leaf| (*set_id, centre.min(leaf), centre.max(leaf))),
         );
     }
-    let mut changed = write_centres(sets, &centres);
-    let pairs = write_edges(sets, edges);
+    let mut concerned = Concerned::default();
+    write_centres(sets, &centres, &mut concerned);
+    let pairs = write_edges(sets, edges, &mut concerned);
+    let Concerned { changed, .. } = &mut concerned;
     changed.extend(pairs.iter().flat_map(|&(low, high)| [low, high]));
-    recompute(&pairs);
+    recompute(rules, &pairs);
     changed.sort_unstable();
     changed.dedup();
-    Ok(changed)
+    Ok(concerned)
 }
 
 /// The members of those of the sets that something still shows.
@@ -59,12 +70,12 @@ fn load(rules: &Rules, sets: &[i64]) -> Result<HashMap<i64, Vec<Member>>> {
     let rows = sql::rows(
         "SELECT s.set_id, i.node_id, i.type_id, i.value, \
                 coalesce(x.blocked, false), coalesce(x.shared, false) \
-         FROM cdp.identifier_sets s \
+         FROM unnest($1::bigint[]) u (set_id) \
+         JOIN cdp.identifier_sets s ON s.set_id = u.set_id \
          CROSS JOIN LATERAL unnest(s.nodes) n (node_id) \
          JOIN cdp.identifiers i ON i.node_id = n.node_id \
          LEFT JOIN cdp.inert_identifiers x ON x.node_id = n.node_id \
-         WHERE s.set_id = ANY ($1) \
-           AND EXISTS (SELECT 1 FROM cdp.set_evidence e WHERE e.set_id = s.set_id)",
+         WHERE EXISTS (SELECT 1 FROM cdp.set_evidence e WHERE e.set_id = s.set_id)",
         args![sets.to_vec()],
         |row| {
             let member = (
@@ -89,38 +100,69 @@ fn load(rules: &Rules, sets: &[i64]) -> Result<HashMap<i64, Vec<Member>>> {
     Ok(loaded)
 }
 
-/// Writes which node each set belongs to; the nodes concerned by a difference.
-fn write_centres(sets: &[i64], centres: &[(i64, i64)]) -> Vec<i64> {
-    let mut changed = sql::rows(
-        "DELETE FROM cdp.set_nodes d USING unnest($1::bigint[]) s (set_id) \
-         WHERE d.set_id = s.set_id AND NOT d.set_id = ANY ($2) RETURNING d.node_id",
-        args![
-            sets.to_vec(),
-            centres.iter().map(|c| c.0).collect::<Vec<_>>()
-        ],
-        |row| row.want::<i64>(1),
-    );
-    changed.extend(sql::rows(
-        "WITH put AS (SELECT * FROM unnest($1::bigint[], $2::bigint[]) p (set_id, node_id)), \
-              old AS (SELECT d.node_id FROM cdp.set_nodes d JOIN put p USING (set_id) \
-                      WHERE d.node_id <> p.node_id), \
-              new AS (INSERT INTO cdp.set_nodes AS d (set_id, node_id) SELECT * FROM put \
-                      ON CONFLICT (set_id) DO UPDATE SET node_id = EXCLUDED.node_id \
-                      WHERE d.node_id <> EXCLUDED.node_id RETURNING d.node_id) \
-         SELECT node_id FROM old UNION SELECT node_id FROM new",
-        args![
-            centres.iter().map(|c| c.0).collect::<Vec<_>>(),
-            centres.iter().map(|c| c.1).collect::<Vec<_>>()
-        ],
-        |row| row.want::<i64>(1),
-    ));
-    changed
+/// Writes which node each set belongs to.
+fn write_centres(sets: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned) {
+    let mut before: HashMap<i64, i64> = sql::rows(
+        "SELECT d.set_id, d.node_id FROM unnest($1::bigint[]) s (set_id) \
+         JOIN cdp.set_nodes d ON d.set_id = s.set_id",
+        args![sets.to_vec()],
+        |row| (row.want(1), row.want(2)),
+    )
+    .into_iter()
+    .collect();
+    let mut moved: Vec<(i64, i64)> = Vec::new();
+    let mut new: Vec<(i64, i64)> = Vec::new();
+    let Concerned { changed, loosened } = concerned;
+    for &(set_id, node_id) in centres {
+        match before.remove(&set_id) {
+            Some(known) if known == node_id => {}
+            Some(known) => {
+                moved.push((set_id, node_id));
+                changed.push(node_id);
+                loosened.push(known);
+            }
+            None => {
+                new.push((set_id, node_id));
+                changed.push(node_id);
+            }
+        }
+    }
+    loosened.extend(before.values());
+    changed.extend_from_slice(loosened);
+    if !before.is_empty() {
+        sql::run(
+            "DELETE FROM cdp.set_nodes WHERE set_id = ANY ($1)",
+            args![before.into_keys().collect::<Vec<_>>()],
+        );
+    }
+    let columns = |rows: Vec<(i64, i64)>| -> (Vec<i64>, Vec<i64>) { rows.into_iter().unzip() };
+    if !moved.is_empty() {
+        let (sets, nodes) = columns(moved);
+        sql::run(
+            "UPDATE cdp.set_nodes d SET node_id = u.node_id \
+             FROM unnest($1::bigint[], $2::bigint[]) u (set_id, node_id) WHERE d.set_id = u.set_id",
+            args![sets, nodes],
+        );
+    }
+    if !new.is_empty() {
+        new.sort_unstable();
+        let (sets, nodes) = columns(new);
+        sql::run(
+            "INSERT INTO cdp.set_nodes (set_id, node_id) SELECT * FROM unnest($1::bigint[], $2::bigint[])",
+            args![sets, nodes],
+        );
+    }
 }
 
 /// Writes the links that each set shows; every pair that one of them showed or shows.
-fn write_edges(sets: &[i64], edges: HashSet<(i64, i64, i64)>) -> Vec<(i64, i64)> {
+fn write_edges(
+    sets: &[i64],
+    edges: HashSet<(i64, i64, i64)>,
+    concerned: &mut Concerned,
+) -> Vec<(i64, i64)> {
     let before: HashSet<(i64, i64, i64)> = sql::rows(
-        "SELECT set_id, low, high FROM cdp.set_links WHERE set_id = ANY ($1)",
+        "SELECT l.set_id, l.low, l.high FROM unnest($1::bigint[]) s (set_id) \
+         JOIN cdp.set_links l ON l.set_id = s.set_id",
         args![sets.to_vec()],
         |row| (row.want(1), row.want(2), row.want(3)),
     )
@@ -135,6 +177,9 @@ fn write_edges(sets: &[i64], edges: HashSet<(i64, i64, i64)>) -> Vec<(i64, i64)>
     };
     let gone: Vec<_> = before.difference(&edges).collect();
     if !gone.is_empty() {
+        concerned
+            .loosened
+            .extend(gone.iter().flat_map(|edge| [edge.1, edge.2]));
         let (sets, lows, highs) = columns(&gone);
         sql::run(
             "DELETE FROM cdp.set_links d USING unnest($1::bigint[], $2::bigint[], $3::bigint[]) \
@@ -158,17 +203,121 @@ fn write_edges(sets: &[i64], edges: HashSet<(i64, i64, i64)>) -> Vec<(i64, i64)>
     pairs
 }
 
+/// What the sets that show a link say of it: it dates from the earliest, and is confirmed by two UTC
+/// days, two sources, or a record.
+#[derive(Clone, Copy)]
+struct Shown {
+    linked_at: i64,
+    first_seen: i64,
+    last_seen: i64,
+    source: i32,
+    confirmed: bool,
+}
+
+impl Shown {
+    fn join(&mut self, other: &Self) {
+        self.linked_at = self.linked_at.min(other.linked_at);
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.confirmed |= other.confirmed || self.source != other.source;
+    }
+
+    /// The link's confirmation and age.
+    fn link(&self) -> (bool, i64) {
+        let days = self.first_seen.div_euclid(DAY) != self.last_seen.div_euclid(DAY);
+        (self.confirmed || days, self.linked_at)
+    }
+}
+
+type Pair = (i64, i64);
+
 /// Computes these links from all the sets that show them. A link's decision stays until the graph
 /// has been brought up to date.
-fn recompute(pairs: &[(i64, i64)]) {
+fn recompute(rules: &Rules, pairs: &[Pair]) {
     if pairs.is_empty() {
         return;
     }
-    sql::run(
-        include_str!("../../sql/links_recompute.sql"),
-        args![
-            pairs.iter().map(|p| p.0).collect::<Vec<_>>(),
-            pairs.iter().map(|p| p.1).collect::<Vec<_>>()
-        ],
+    let records: HashSet<i32> = rules
+        .sources
+        .values()
+        .filter(|source| source.states_records)
+        .map(|source| source.id)
+        .collect();
+    let columns = |pairs: &[Pair]| -> (Vec<i64>, Vec<i64>) { pairs.iter().copied().unzip() };
+    let (lows, highs) = columns(pairs);
+    let mut fresh: HashMap<Pair, Shown> = HashMap::with_capacity(pairs.len());
+    for (pair, shown) in sql::rows(
+        "SELECT l.low, l.high, e.linked_at, e.first_seen, e.last_seen, e.source_id \
+         FROM unnest($1::bigint[], $2::bigint[]) p (low, high) \
+         JOIN cdp.set_links l ON l.low = p.low AND l.high = p.high \
+         JOIN cdp.set_evidence e ON e.set_id = l.set_id",
+        args![lows.clone(), highs.clone()],
+        |row| {
+            let source = row.want(6);
+            let shown = Shown {
+                linked_at: time::from_pg(row.want(3)),
+                first_seen: time::from_pg(row.want(4)),
+                last_seen: time::from_pg(row.want(5)),
+                source,
+                confirmed: records.contains(&source),
+            };
+            ((row.want(1), row.want(2)), shown)
+        },
+    ) {
+        fresh
+            .entry(pair)
+            .and_modify(|known| known.join(&shown))
+            .or_insert(shown);
+    }
+    let stored: HashMap<Pair, (bool, i64)> = sql::rows(
+        "SELECT l.low, l.high, l.confirmed, l.first_seen \
+         FROM unnest($1::bigint[], $2::bigint[]) p (low, high) \
+         JOIN cdp.links l ON l.low = p.low AND l.high = p.high",
+        args![lows, highs],
+        |row| {
+            let link = (row.want(3), time::from_pg(row.want(4)));
+            ((row.want(1), row.want(2)), link)
+        },
+    )
+    .into_iter()
+    .collect();
+    let (mut gone, mut new, mut other) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in pairs {
+        match (stored.get(pair), fresh.get(pair).map(Shown::link)) {
+            (Some(_), None) => gone.push(*pair),
+            (None, Some(_)) => new.push(*pair),
+            (Some(known), Some(link)) if *known != link => other.push(*pair),
+            _ => {}
+        }
+    }
+    if !gone.is_empty() {
+        let (lows, highs) = columns(&gone);
+        sql::run(
+            "DELETE FROM cdp.links l USING unnest($1::bigint[], $2::bigint[]) g (low, high) \
+             WHERE l.low = g.low AND l.high = g.high",
+            args![lows, highs],
+        );
+    }
+    let write = |statement: &str, pairs: &[Pair]| {
+        if pairs.is_empty() {
+            return;
+        }
+        let (lows, highs) = columns(pairs);
+        let links: Vec<_> = pairs.iter().map(|pair| fresh[pair].link()).collect();
+        let confirmed: Vec<bool> = links.iter().map(|link| link.0).collect();
+        let first_seen: Vec<_> = links.iter().map(|link| time::to_pg(link.1)).collect();
+        sql::run(statement, args![lows, highs, confirmed, first_seen]);
+    };
+    write(
+        "INSERT INTO cdp.links (low, high, confirmed, first_seen) \
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[])",
+        &new,
+    );
+    write(
+        "UPDATE cdp.links l SET confirmed = u.confirmed, first_seen = u.first_seen \
+         FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[]) \
+              u (low, high, confirmed, first_seen) \
+         WHERE l.low = u.low AND l.high = u.high",
+        &other,
     );
 }

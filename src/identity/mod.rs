@@ -27,8 +27,8 @@ pub fn update(rules: &Rules, sets: &[i64]) -> Result<Touched> {
     sets.extend(shared::update(rules, &sets)?);
     sets.sort_unstable();
     sets.dedup();
-    let changed = links::derive(rules, &sets)?;
-    graph::update(rules, &changed)
+    let concerned = links::derive(rules, &sets)?;
+    graph::update(rules, concerned)
 }
 
 /// Derives identity anew for everything stored, and writes the differences.

@@ -12,8 +12,16 @@ use crate::rules;
 ///
 /// # Errors
 /// 42704 if there is no such identifier type.
-#[pg_extern(stable, parallel_safe)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(
+    stable,
+    parallel_safe,
+    // Written out for the sake of one name: of `r#type` it would make "r#type".
+    sql = r#"
+CREATE FUNCTION cdp."resolve"("type" text, "value" text) RETURNS bigint
+STRICT STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#
+)]
 fn resolve(r#type: &str, value: &str) -> Option<i64> {
     node(r#type, value)
         .or_raise()
@@ -31,7 +39,7 @@ pub struct Known {
 /// # Errors
 /// 42704 if there is no such identifier type.
 pub fn node(type_name: &str, raw: &str) -> Result<Option<Known>> {
-    let declared = sql::read_first(
+    let declared = sql::look_up(
         "SELECT t.type_id, t.normaliser, t.default_region FROM cdp.identifier_types t WHERE t.name = $1",
         args![type_name],
         |row| {
@@ -59,7 +67,7 @@ pub fn node(type_name: &str, raw: &str) -> Result<Option<Known>> {
     else {
         return Ok(None);
     };
-    Ok(sql::read_first(
+    Ok(sql::look_up(
         "SELECT i.node_id FROM cdp.identifiers i WHERE i.value = $1 AND i.type_id = $2",
         args![value.as_str(), type_id],
         |row| Known { id: row.want(1) },
@@ -68,7 +76,7 @@ pub fn node(type_name: &str, raw: &str) -> Result<Option<Known>> {
 
 /// The profile that a node belongs to now.
 pub fn profile_of(node_id: i64) -> Option<i64> {
-    sql::read_first(
+    sql::look_up(
         "SELECT c.profile_id FROM cdp.clusters c WHERE c.node_id = $1",
         args![node_id],
         |row| row.want::<i64>(1),

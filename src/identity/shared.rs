@@ -18,7 +18,7 @@ pub fn update(rules: &Rules, sets: &[i64]) -> Result<Vec<i64>> {
         args![sets.to_vec(), limits.types.clone()],
         |row| row.want::<i64>(1),
     );
-    let changed = limits.recount(&nodes);
+    let changed = limits.recount(&limits.near(&nodes));
     if changed.is_empty() {
         return Ok(Vec::new());
     }
@@ -84,6 +84,28 @@ impl Limits {
             }
         }
         limits
+    }
+
+    /// Those of these nodes that may be past a limit, or are shared now: a node in few sets, with few
+    /// others in them, cannot be. Nearly all are in few, and need no count.
+    fn near(&self, nodes: &[i64]) -> Vec<i64> {
+        if nodes.is_empty() {
+            return Vec::new();
+        }
+        sql::rows(
+            "SELECT n.node_id FROM unnest($1::bigint[]) n (node_id) \
+             LEFT JOIN cdp.inert_identifiers x ON x.node_id = n.node_id \
+             CROSS JOIN LATERAL (SELECT sum(cardinality(s.nodes) - 1) AS others \
+                 FROM (SELECT m.set_id FROM cdp.set_members m \
+                        WHERE m.node_id = n.node_id LIMIT $2::bigint + 1) m \
+                 JOIN cdp.identifier_sets s ON s.set_id = m.set_id) d \
+             WHERE d.others > $2 OR x.shared",
+            args![
+                nodes.to_vec(),
+                self.most.iter().copied().min().unwrap_or(i32::MAX - 1)
+            ],
+            |row| row.want::<i64>(1),
+        )
     }
 
     /// Counts the degrees of these nodes, less blocked values and withdrawn evidence, never further

@@ -69,14 +69,27 @@ pub fn position() -> Option<Position> {
     )
 }
 
+fn visible_now() -> Option<String> {
+    sql::one(include_str!("../../sql/snapshot_of_others.sql"), args![])
+}
+
+/// Begins the ledger at this moment: what is visible now is consumed, and what this transaction has
+/// written is not.
+pub fn begin_ledger() {
+    if let Some(consumed) = visible_now() {
+        let start = Position {
+            consumed,
+            part: None,
+        };
+        advance(&start, Counts::default());
+    }
+}
+
 /// Reads at most `limit` rows from there. Call it under the pipeline lock.
 pub fn next(from: &Position, limit: i32) -> Window {
     let (end, after) = match &from.part {
         Some((end, xact, id)) => (end.clone(), Some((xact.clone(), *id))),
-        None => {
-            let now = sql::one::<String>("SELECT pg_current_snapshot()::text", args![]);
-            (now.unwrap_or_else(|| from.consumed.clone()), None)
-        }
+        None => (visible_now().unwrap_or_else(|| from.consumed.clone()), None),
     };
     let (xact, id) = after.unwrap_or_else(|| ("0".to_owned(), -1));
     let mut last = None;

@@ -1,8 +1,22 @@
 //! What `cdp.init()` checks and puts right before any table is made: nothing planted, the roles,
 //! the owners.
 
+use pgrx::PgSqlErrorCode;
+
 use crate::args;
-use crate::pg::{Error, Result, role, sql};
+use crate::pg::{Error, Result, role, sql, transaction};
+
+/// Fails in a database of another encoding: customer data comes in every script, and JSON is UTF-8.
+pub fn require_utf8() -> Result<()> {
+    match sql::one::<String>("SELECT pg_catalog.getdatabaseencoding()::text", args![]) {
+        Some(encoding) if encoding != "UTF8" => Err(Error::new(
+            pgrx::PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            format!("pg_cdp needs a database with encoding UTF8, not {encoding}"),
+        )
+        .hint("Make one: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8';")),
+        _ => Ok(()),
+    }
+}
 
 /// Two sessions that run `cdp.init()` wait for each other.
 pub fn one_at_a_time() {
@@ -42,9 +56,7 @@ pub fn ensure_roles() -> Result<()> {
             |row| (1..=4).any(|n| row.want::<bool>(n)),
         );
         match attributes {
-            None => {
-                sql::run(&format!("CREATE ROLE {name} NOLOGIN"), args![]);
-            }
+            None => create_role(name)?,
             Some(true) if name == role::OWNER => {
                 return Err(
                     Error::state(format!("role {name} is not an ordinary NOLOGIN role")).hint(
@@ -56,6 +68,19 @@ pub fn ensure_roles() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Roles belong to all databases: another one may make the same role at this moment.
+fn create_role(name: &str) -> Result<()> {
+    let made = transaction::in_subtransaction(|| {
+        sql::run(&format!("CREATE ROLE {name} NOLOGIN"), args![]);
+        Ok(())
+    });
+    match made {
+        Err(error) if error.code == PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION => Ok(()),
+        Err(error) if error.code == PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT => Ok(()),
+        made => made,
+    }
 }
 
 /// Gives the schema and everything in it that is not the extension's to the owner role.

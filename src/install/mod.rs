@@ -47,6 +47,7 @@ fn initialise() -> Result<String> {
             .hint("Run it on the primary; its tables arrive by replication."));
     }
     transaction::require_read_committed("cdp.init()")?;
+    guard::require_utf8()?;
     guard::one_at_a_time();
     guard::refuse_planted_objects()?;
     guard::ensure_roles()?;
@@ -85,6 +86,7 @@ fn take_over(caller: pg_sys::Oid) -> Result<String> {
     // just arrived, after writers have been waited for.
     sql::run("LOCK TABLE cdp.inbox IN SHARE MODE", args![]);
     sql::run(include_str!("../../sql/take_over.sql"), args![]);
+    crate::ingest::inbox::begin_ledger();
     sql::run(
         "UPDATE cdp.installation SET system_identifier = $1, database_oid = $2",
         args![here.0, here.1],
@@ -94,7 +96,8 @@ fn take_over(caller: pg_sys::Oid) -> Result<String> {
     Ok("started: this server now runs the worker on this database".to_owned())
 }
 
-/// Takes the pipeline lock, to the end of the transaction. Call it before anything is read.
+/// Takes the pipeline lock, to the end of the transaction. Call it before anything is read, and in a
+/// transaction that sees with each statement what has been committed by then.
 pub fn lock_pipeline() {
     sql::run(
         "LOCK TABLE cdp.pipeline_lock IN SHARE ROW EXCLUSIVE MODE",
@@ -115,6 +118,34 @@ pub enum State {
     Paused,
     /// Ready to work.
     Ready,
+}
+
+/// What the catalogue says of pg_cdp, for those who may not read its tables or should not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InCatalogue {
+    /// No extension.
+    Nothing,
+    /// The extension, but `cdp.init()` has not given its schema to the owner role.
+    Extension,
+    /// The extension, and the owner role may use its schema.
+    Schema,
+}
+
+/// What the catalogue says. Reads nothing that a user could have made.
+pub fn in_catalogue() -> InCatalogue {
+    let found = sql::read_first(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cdp'), \
+                EXISTS (SELECT FROM pg_catalog.pg_roles r, pg_catalog.pg_namespace n \
+                         WHERE r.rolname = $1 AND n.nspname = 'cdp' \
+                           AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE'))",
+        args![role::OWNER],
+        |row| (row.want::<bool>(1), row.want::<bool>(2)),
+    );
+    match found {
+        Some((true, true)) => InCatalogue::Schema,
+        Some((true, false)) => InCatalogue::Extension,
+        _ => InCatalogue::Nothing,
+    }
 }
 
 /// Where this database stands. Reads only; works on a standby.

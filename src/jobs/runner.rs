@@ -16,6 +16,8 @@ pub fn main(database: u32) {
     process::connect(Some(database));
     for (name, value) in [
         (c"application_name", c"pg_cdp jobs"),
+        // For what is ours; a job has the search_path of its owner.
+        (c"search_path", c"pg_catalog, pg_temp"),
         (c"default_transaction_isolation", c"read committed"),
         (c"default_transaction_read_only", c"off"),
     ] {
@@ -50,7 +52,7 @@ impl Runners {
             warn(error);
         }
         let database = transaction::database_oid() as u32;
-        for _ in self.running.len()..due.ready.min(AT_ONCE) {
+        for _ in 0..due.ready.min(AT_ONCE.saturating_sub(self.running.len())) {
             let name = transaction::in_transaction(|| Ok(process::database_name(database)));
             let name = name.ok().flatten().unwrap_or_default();
             let title = format!("pg_cdp jobs: {name}");
@@ -86,7 +88,7 @@ fn run_one() -> Result<bool> {
     let server = role::current();
     let run = transaction::in_transaction_as(role::OWNER, || {
         let ready = guc::WORKERS.get()
-            && process::has_extension(c"pg_cdp")
+            && install::in_catalogue() == install::InCatalogue::Schema
             && install::state() == install::State::Ready;
         if ready { run::claim(server) } else { Ok(None) }
     })?;

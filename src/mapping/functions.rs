@@ -231,6 +231,17 @@ pub fn map(request: &Request) -> Result<i64> {
     })
 }
 
+/// Checks what a mapping says of a table, without mapping it.
+pub fn check(relation: pg_sys::Oid, mapping: &Value) -> Result<()> {
+    let relation = Relation::find(relation).ok_or_else(|| {
+        Error::new(
+            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            "this is no table or view",
+        )
+    })?;
+    checked_mapping(mapping, &relation).map(|_| ())
+}
+
 fn require_capturable(relation: &Relation, capture: Capture) -> Result<()> {
     let wrong = |message: String| Error::new(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, message);
     let name = &relation.name;

@@ -28,7 +28,7 @@ use relation::Relation;
 use trigger::Captured;
 
 pub use cdp_engine::mapping::Interpreted;
-pub use functions::{Request, map, unmap};
+pub use functions::{Request, check, map, unmap};
 
 /// A mapping in force.
 #[derive(Debug, Clone)]
@@ -153,7 +153,8 @@ pub fn load() -> Result<Vec<LoadedMapping>> {
 pub fn poll_due() -> Result<u64> {
     role::as_owner(|| {
         let now = time::to_pg(time::now());
-        let due = sql::rows(
+        // Asked every second: without a transaction id.
+        let due = sql::read_rows(
             "SELECT source_id FROM cdp.mappings WHERE capture = 'poll' \
              AND coalesce((poll_state ->> 'polled_at')::numeric / 1000000, 0) \
                  + extract(epoch FROM poll_every) <= extract(epoch FROM $1) ORDER BY source_id",

@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use crate::args;
 use crate::install::{self, SCHEMA_VERSION, State};
-use crate::pg::{guc, sql, transaction};
+use crate::pg::{guc, shmem, sql, time, transaction};
 
 /// Counting stops here: a look at a long queue must not take long itself.
 const COUNTED: i64 = 1_000_000;
@@ -68,6 +68,7 @@ fn items() -> Vec<Item> {
     items.push(dead_letters());
     items.push(value_issues());
     items.push(inbox());
+    items.push(mappings());
     items.push(schedules());
     items
 }
@@ -106,26 +107,20 @@ fn versions(state: State) -> Item {
     Item::new("version", format!("library {library}, {tables}"))
 }
 
-fn worker_state() -> String {
-    let worker = crate::worker::describe();
-    match worker.pid {
-        Some(pid) => format!("{} (pid {pid})", worker.state),
-        None => worker.state,
-    }
-}
-
 fn workers(waiting: i64) -> Item {
-    let item = Item::new("workers", worker_state());
+    let worker = crate::worker::describe();
+    let mut value = worker.state.clone();
+    if let Some(since) = worker.since {
+        value.push_str(&format!(" since {}", moment(since)));
+    }
+    if let Some(pid) = worker.pid {
+        value.push_str(&format!(" (process {pid})"));
+    }
+    let item = Item::new("worker", value);
     if transaction::on_standby() {
         return item;
     }
-    let preloaded = sql::read_first(
-        "SELECT CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') \
-                     THEN current_setting('shared_preload_libraries') ~ '\\mpg_cdp\\M' END",
-        args![],
-        |row| row.get::<bool>(1),
-    );
-    if preloaded.flatten() == Some(false) {
+    if !shmem::present() {
         item.advise(
             "the library is not preloaded: CALL cdp.process_all(); from cron, \
              or set shared_preload_libraries = 'pg_cdp' and restart",
@@ -135,6 +130,16 @@ fn workers(waiting: i64) -> Item {
     } else {
         item
     }
+}
+
+/// A time in microseconds since 1970, as the session writes it.
+fn moment(micros: i64) -> String {
+    let text = sql::read_first(
+        "SELECT date_trunc('second', $1::timestamptz)::text",
+        args![time::to_pg(micros)],
+        |row| row.get::<String>(1),
+    );
+    text.flatten().unwrap_or_default()
 }
 
 fn paused() -> Item {
@@ -220,16 +225,18 @@ fn holder() -> Item {
 }
 
 fn last_error() -> Item {
-    let error = sql::read_first(
-        "SELECT format('%s: %s', date_trunc('second', started_at), error) \
-           FROM cdp.attempts WHERE error IS NOT NULL ORDER BY attempt_id DESC LIMIT 1",
+    let of_batch = sql::read_first(
+        "SELECT started_at, error FROM cdp.attempts WHERE error IS NOT NULL \
+          ORDER BY attempt_id DESC LIMIT 1",
         args![],
-        |row| row.get::<String>(1),
+        |row| (time::from_pg(row.want(1)), row.want::<String>(2)),
     );
-    Item::new(
-        "last error",
-        error.flatten().unwrap_or_else(|| "none".to_owned()),
-    )
+    let worker = crate::worker::describe();
+    let of_worker = worker.last_error_at.zip(worker.last_error);
+    match of_batch.into_iter().chain(of_worker).max() {
+        Some((at, error)) => Item::new("last error", format!("{}: {error}", moment(at))),
+        None => Item::new("last error", "none"),
+    }
 }
 
 fn dead_letters() -> Item {
@@ -298,6 +305,26 @@ fn inbox() -> Item {
              or raise cdp.inbox_limit",
         ),
         false => item,
+    }
+}
+
+fn mappings() -> Item {
+    let found = sql::read_first(
+        "SELECT count(*), count(m.fault), \
+                min(format('%s since %s: %s', s.name, date_trunc('second', m.fault_since), m.fault)) \
+                    FILTER (WHERE m.fault IS NOT NULL) \
+           FROM cdp.mappings m JOIN cdp.sources s USING (source_id)",
+        args![],
+        |row| (row.want::<i64>(1), row.want::<i64>(2), row.get::<String>(3)),
+    );
+    let (mapped, faulty, fault) = found.unwrap_or_default();
+    match fault {
+        None => Item::new("mapped tables", mapped.to_string()),
+        Some(fault) => Item::new(
+            "mapped tables",
+            format!("{mapped}, {faulty} not captured; {fault}"),
+        )
+        .advise("mend it; until then, changes of that table are missed or wait"),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod command;
 pub mod entry;
 pub mod error;
 pub mod guc;
+pub mod jsonb;
 pub mod latch;
 pub mod lock;
 pub mod process;

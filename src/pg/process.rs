@@ -69,7 +69,7 @@ pub fn spawn(kind: &str, name: &str, function: &str, argument: u32) -> Option<Sp
         pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
         pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle)
     }
-    .then_some(Spawned(handle))
+    .then(|| Spawned(handle))
 }
 
 /// Takes signals as a session does: the end at once, a changed configuration at the next look. To
@@ -229,10 +229,4 @@ pub fn database_name(oid: u32) -> Option<String> {
         let name = pg_sys::get_database_name(pg_sys::Oid::from(oid));
         (!name.is_null()).then(|| CStr::from_ptr(name).to_string_lossy().into_owned())
     }
-}
-
-/// Whether an extension exists in this database; in a transaction.
-pub fn has_extension(name: &CStr) -> bool {
-    // SAFETY: a catalogue look-up by a NUL-terminated name.
-    unsafe { pg_sys::get_extension_oid(name.as_ptr(), true) != pg_sys::InvalidOid }
 }

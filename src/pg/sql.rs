@@ -1,9 +1,13 @@
 //! SQL through SPI. Every call is a connection of its own, so what it allocated is freed when it
 //! returns; every call sees what the transaction wrote before.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use pgrx::spi::{SpiHeapTupleData, SpiTupleTable};
+use pgrx::spi::{OwnedPreparedStatement, SpiHeapTupleData, SpiTupleTable};
 
 /// Arguments of a statement.
 pub type Args<'a> = [DatumWithOid<'a>];
@@ -98,6 +102,32 @@ pub fn read_rows<T>(sql: &str, args: &Args, mut read: impl FnMut(Row) -> T) -> V
     Spi::connect(|client| match client.select(sql, None, args) {
         Ok(table) => table.map(|tuple| read(Row(tuple))).collect(),
         Err(error) => panic!("{error}"),
+    })
+}
+
+thread_local! {
+    /// Plans kept for the life of the session, by their SQL.
+    static KEPT: RefCell<HashMap<&'static str, Rc<OwnedPreparedStatement>>> = RefCell::default();
+}
+
+/// Like [`read_first`], by a plan that is made once a session: for what is read by one key, many
+/// times.
+pub fn look_up<T>(sql: &'static str, args: &Args, mut read: impl FnMut(Row) -> T) -> Option<T> {
+    Spi::connect(|client| {
+        let known = KEPT.with_borrow(|kept| kept.get(sql).cloned());
+        let plan = known.unwrap_or_else(|| {
+            let types: Vec<PgOid> = args.iter().map(|arg| arg.oid().into()).collect();
+            let plan = match client.prepare(sql, &types) {
+                Ok(plan) => Rc::new(plan.keep()),
+                Err(error) => panic!("{error}"),
+            };
+            KEPT.with_borrow_mut(|kept| kept.insert(sql, plan.clone()));
+            plan
+        });
+        match client.select(&*plan, Some(1), args) {
+            Ok(mut table) => table.next().map(|tuple| read(Row(tuple))),
+            Err(error) => panic!("{error}"),
+        }
     })
 }
 

@@ -42,6 +42,8 @@ fn add(
 
 /// Adds states to those stored. The sets concerned.
 pub fn merge(rules: &Rules, mut states: States) -> Result<Vec<i64>> {
+    // Statements that only said null said nothing.
+    states.retain(|_, state| !state.is_empty());
     if states.is_empty() {
         return Ok(Vec::new());
     }

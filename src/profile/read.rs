@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args;
 use crate::pg::error::OrRaise;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::{Error, Result, role, sql, time};
 use crate::rules::Rules;
 
@@ -14,16 +15,18 @@ use crate::rules::Rules;
 /// now; NULL if there is none.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
-fn profile(profile_id: i64, events: default!(i32, 20)) -> Option<pgrx::JsonB> {
+fn profile(profile_id: i64, events: default!(i32, 20)) -> Option<Jsonb> {
     role::as_owner(|| {
         crate::install::require_tables()?;
         whole(profile_id, events)
     })
     .or_raise()
-    .map(pgrx::JsonB)
+    .map(Jsonb)
 }
 
-fn whole(asked: i64, events: i32) -> Result<Option<Value>> {
+/// Its JSON text. What sources said is spliced in as text: it may hold numbers and depths that no
+/// tree of ours does.
+fn whole(asked: i64, events: i32) -> Result<Option<String>> {
     let Some(profile_id) = crate::identity::resolve::profile_of(asked) else {
         return Ok(None);
     };
@@ -35,38 +38,51 @@ fn whole(asked: i64, events: i32) -> Result<Option<Value>> {
     ) else {
         return Ok(None);
     };
-    Ok(Some(json!({
-        "profile_id": profile_id,
-        "first_seen": seen.0,
-        "last_seen": seen.1,
-        "identifiers": aggregate(
-            "SELECT coalesce(jsonb_agg(jsonb_build_object('type', i.type, 'value', i.value) \
-                 ORDER BY t.priority, i.node_id), '[]')::text \
-             FROM cdp.profile_identifiers i JOIN cdp.identifier_types t ON t.name = i.type \
-             WHERE i.profile_id = $1",
-            args![profile_id],
-        )?,
-        "traits": traits(profile_id)?,
-        "segments": aggregate(
-            "SELECT coalesce(jsonb_agg(jsonb_build_object('segment', segment, 'entered_at', entered_at) \
-                 ORDER BY segment), '[]')::text \
-             FROM cdp.segment_members WHERE profile_id = $1",
-            args![profile_id],
-        )?,
-        "events": aggregate(
-            "SELECT coalesce(jsonb_agg(e.event), '[]')::text FROM ( \
-                 SELECT jsonb_build_object('time', e.\"time\", 'type', e.type, 'name', e.name, \
-                            'source', s.name, 'properties', e.properties) AS event \
-                 FROM cdp.profile_events e JOIN cdp.sources s ON s.source_id = e.source_id \
-                 WHERE e.profile_id = $1 ORDER BY e.\"time\" DESC, e.event_id DESC LIMIT $2) e",
-            args![profile_id, events.max(0)],
-        )?,
-    })))
+    let parts = [
+        ("profile_id", profile_id.to_string()),
+        ("first_seen", Value::from(seen.0).to_string()),
+        ("last_seen", Value::from(seen.1).to_string()),
+        (
+            "identifiers",
+            aggregate(
+                "SELECT coalesce(jsonb_agg(jsonb_build_object('type', i.type, 'value', i.value) \
+                     ORDER BY t.priority, i.node_id), '[]')::text \
+                 FROM cdp.profile_identifiers i JOIN cdp.identifier_types t ON t.name = i.type \
+                 WHERE i.profile_id = $1",
+                args![profile_id],
+            ),
+        ),
+        ("traits", traits(profile_id)?.to_string()),
+        (
+            "segments",
+            aggregate(
+                "SELECT coalesce(jsonb_agg(jsonb_build_object('segment', segment, 'entered_at', entered_at) \
+                     ORDER BY segment), '[]')::text \
+                 FROM cdp.segment_members WHERE profile_id = $1",
+                args![profile_id],
+            ),
+        ),
+        (
+            "events",
+            aggregate(
+                "SELECT coalesce(jsonb_agg(e.event), '[]')::text FROM ( \
+                     SELECT jsonb_build_object('time', e.\"time\", 'type', e.type, 'name', e.name, \
+                                'source', s.name, 'properties', e.properties) AS event \
+                     FROM cdp.profile_events e JOIN cdp.sources s ON s.source_id = e.source_id \
+                     WHERE e.profile_id = $1 ORDER BY e.\"time\" DESC, e.event_id DESC LIMIT $2) e",
+                args![profile_id, events.max(0)],
+            ),
+        ),
+    ];
+    let members: Vec<String> = parts
+        .into_iter()
+        .map(|(name, json)| format!("\"{name}\":{json}"))
+        .collect();
+    Ok(Some(format!("{{{}}}", members.join(","))))
 }
 
-fn aggregate(sql: &str, args: &crate::pg::Args) -> Result<Value> {
-    let text = sql::read_first(sql, args, |row| row.want::<String>(1)).unwrap_or_default();
-    serde_json::from_str(&text).map_err(|error| Error::internal(error.to_string()))
+fn aggregate(sql: &str, args: &crate::pg::Args) -> String {
+    sql::read_first(sql, args, |row| row.want::<String>(1)).unwrap_or_default()
 }
 
 /// Every trait with where its value comes from and when it was said.

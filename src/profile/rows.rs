@@ -1,13 +1,14 @@
 //! The rows of `cdp.profile_rows`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cdp_engine::traits::{Candidates, TraitSpec, survive};
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use serde_json::{Map, Value};
 
 use crate::args;
-use crate::pg::{Error, Result, sql};
+use crate::evidence::Statement;
+use crate::pg::{Error, Result, sql, time};
 use crate::rules::Rules;
 
 /// The profiles that these sets belong to.
@@ -24,23 +25,56 @@ pub fn of_sets(sets: &[i64]) -> Vec<i64> {
     )
 }
 
-/// Moves `first_seen` and `last_seen` of the profiles of these sets, where nothing else changed.
-pub fn touch(sets: &[i64]) {
+/// The profile of each of these sets that belongs to one.
+pub fn by_set(sets: &[i64]) -> HashMap<i64, i64> {
     if sets.is_empty() {
+        return HashMap::new();
+    }
+    sql::rows(
+        "SELECT u.set_id, c.profile_id FROM unnest($1::bigint[]) u (set_id) \
+         JOIN cdp.set_nodes s ON s.set_id = u.set_id \
+         JOIN cdp.clusters c ON c.node_id = s.node_id",
+        args![sets.to_vec()],
+        |row| (row.want::<i64>(1), row.want::<i64>(2)),
+    )
+    .into_iter()
+    .collect()
+}
+
+/// Moves `first_seen` and `last_seen` of the profiles that these statements are of; those that have
+/// just been computed anew (sorted) know them already.
+pub fn touch<'a>(
+    statements: impl Iterator<Item = &'a Statement>,
+    profiles: &HashMap<i64, i64>,
+    except: &[i64],
+) {
+    let mut seen: HashMap<i64, (i64, i64)> = HashMap::new();
+    for statement in statements {
+        let Some(profile) = profiles.get(&statement.set_id) else {
+            continue;
+        };
+        if except.binary_search(profile).is_err() {
+            let time = statement.time;
+            let (first, last) = seen.entry(*profile).or_insert((time, time));
+            (*first, *last) = (time.min(*first), time.max(*last));
+        }
+    }
+    if seen.is_empty() {
         return;
     }
+    let mut seen: Vec<(i64, (i64, i64))> = seen.into_iter().collect();
+    seen.sort_unstable();
     sql::run(
         "UPDATE cdp.profile_rows p \
          SET first_seen = least(p.first_seen, u.first_seen), last_seen = greatest(p.last_seen, u.last_seen) \
-         FROM (SELECT c.profile_id, min(e.first_seen) AS first_seen, max(e.last_seen) AS last_seen \
-               FROM unnest($1::bigint[]) u (set_id) \
-               JOIN cdp.set_evidence e ON e.set_id = u.set_id \
-               JOIN cdp.set_nodes s ON s.set_id = u.set_id \
-               JOIN cdp.clusters c ON c.node_id = s.node_id \
-               GROUP BY c.profile_id) u \
+         FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) u (profile_id, first_seen, last_seen) \
          WHERE p.profile_id = u.profile_id \
            AND (u.first_seen < p.first_seen OR u.last_seen > p.last_seen)",
-        args![sets.to_vec()],
+        args![
+            seen.iter().map(|s| s.0).collect::<Vec<_>>(),
+            seen.iter().map(|s| time::to_pg(s.1.0)).collect::<Vec<_>>(),
+            seen.iter().map(|s| time::to_pg(s.1.1)).collect::<Vec<_>>()
+        ],
     );
 }
 
@@ -59,16 +93,18 @@ fn refresh_part(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
     }
     let seen: Vec<(i64, TimestampWithTimeZone, TimestampWithTimeZone)> = sql::rows(
         "SELECT s.profile_id, min(e.first_seen), max(e.last_seen) \
-         FROM cdp.profile_sets s JOIN cdp.set_evidence e ON e.set_id = s.set_id \
-         WHERE s.profile_id = ANY ($1) GROUP BY s.profile_id",
+         FROM unnest($1::bigint[]) u (profile_id) \
+         JOIN cdp.profile_sets s ON s.profile_id = u.profile_id \
+         JOIN cdp.set_evidence e ON e.set_id = s.set_id GROUP BY s.profile_id",
         args![profile_ids.to_vec()],
         |row| (row.want(1), row.want(2), row.want(3)),
     );
     let mut said: HashMap<i64, Vec<(i32, Candidates)>> = HashMap::new();
     let stored = sql::rows(
         "SELECT s.profile_id, t.source_id, t.candidates::text \
-         FROM cdp.profile_sets s JOIN cdp.set_traits t ON t.set_id = s.set_id \
-         WHERE s.profile_id = ANY ($1)",
+         FROM unnest($1::bigint[]) u (profile_id) \
+         JOIN cdp.profile_sets s ON s.profile_id = u.profile_id \
+         JOIN cdp.set_traits t ON t.set_id = s.set_id",
         args![profile_ids.to_vec()],
         |row| {
             (
@@ -88,11 +124,15 @@ fn refresh_part(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
         let states = said.remove(&profile_id).unwrap_or_default();
         columns.push(rules, profile_id, first_seen, last_seen, &states);
     }
-    sql::run(
-        "DELETE FROM cdp.profile_rows p USING unnest($1::bigint[]) u (profile_id) \
-         WHERE p.profile_id = u.profile_id AND NOT p.profile_id = ANY ($2)",
-        args![profile_ids.to_vec(), columns.profile_id.clone()],
-    );
+    let standing: HashSet<i64> = columns.profile_id.iter().copied().collect();
+    let gone = profile_ids.iter().copied();
+    let gone: Vec<i64> = gone.filter(|id| !standing.contains(id)).collect();
+    if !gone.is_empty() {
+        sql::run(
+            "DELETE FROM cdp.profile_rows WHERE profile_id = ANY ($1)",
+            args![gone],
+        );
+    }
     columns.write(rules);
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 mod preview;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cdp_engine::segment::{self, Catalog, Compiled, ValueType};
 use cdp_engine::traits::TraitType;
@@ -172,42 +172,46 @@ pub fn load() -> Result<Vec<Segment>> {
 
 /// What a batch changed, as far as segments can tell.
 pub struct Changes<'a> {
-    /// Profiles with other traits, nodes or events than before; some may be gone.
-    pub profiles: &'a [i64],
-    /// Profiles that only have new events, and so another `last_seen`.
-    pub active: &'a [i64],
-    /// The names of the new events.
-    pub events: &'a [String],
+    /// Profiles with other nodes or events than before, or whose events were withdrawn; some may be
+    /// gone.
+    pub moved: &'a [i64],
+    /// Profiles of which traits were said.
+    pub retold: &'a [i64],
+    /// The profiles of all new events and messages, by set: they have another `last_seen`.
+    pub active: &'a HashMap<i64, i64>,
+    /// The new events: names and sets.
+    pub events: &'a HashSet<(String, i64)>,
+}
+
+impl Changes<'_> {
+    /// The profiles that may enter or leave a segment: those that changed in what its rule asks for.
+    fn concerning(&self, rule: &Compiled) -> Vec<i64> {
+        let mut profiles = self.moved.to_vec();
+        if !rule.traits.is_empty() {
+            profiles.extend_from_slice(self.retold);
+        }
+        if rule.seen || !rule.segments.is_empty() {
+            profiles.extend_from_slice(self.retold);
+            profiles.extend(self.active.values());
+        } else if !rule.events.is_empty() {
+            let asked = |name: &String| rule.events.binary_search(name).is_ok();
+            let events = self.events.iter().filter(|(name, _)| asked(name));
+            profiles.extend(events.filter_map(|(_, set)| self.active.get(set)));
+        }
+        profiles.sort_unstable();
+        profiles.dedup();
+        profiles
+    }
 }
 
 /// Brings the membership of changed profiles up to date, in all segments.
 pub fn refresh_changed(segments: &[Segment], changes: &Changes) {
     let now = time::now();
-    let mut all: Option<Vec<i64>> = None;
     for segment in segments {
         pgrx::check_for_interrupts!();
-        // A rule that asks neither for these events, nor for the time of the last one, nor for other
-        // segments cannot change by them.
-        let compiled = &segment.compiled;
-        let concerns_active = compiled.seen
-            || !compiled.segments.is_empty()
-            || compiled
-                .events
-                .iter()
-                .any(|name| changes.events.contains(name));
-        let profiles = if concerns_active {
-            all.get_or_insert_with(|| {
-                let mut both = changes.profiles.to_vec();
-                both.extend_from_slice(changes.active);
-                both.sort_unstable();
-                both.dedup();
-                both
-            })
-        } else {
-            changes.profiles
-        };
+        let profiles = changes.concerning(&segment.compiled);
         if !profiles.is_empty() {
-            evaluate(segment, Some(profiles), now);
+            evaluate(segment, Some(&profiles), now);
         }
     }
 }

@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use crate::args;
 use crate::pg::error::OrRaise;
-use crate::pg::{Error, role, sql, time};
+use crate::pg::{Error, role, sql, time, transaction};
 
 /// Who a rule would take in now, at most `limit` profiles; nothing is written.
 ///
@@ -44,6 +44,7 @@ fn refresh_segment(
 ) -> TableIterator<'static, (name!(entered, i64), name!(left, i64), name!(members, i64))> {
     let done = role::as_owner(|| {
         crate::install::require_tables()?;
+        transaction::require_read_committed("cdp.refresh_segment()")?;
         crate::install::lock_pipeline();
         let id = sql::one::<i32>(
             "SELECT segment_id FROM cdp.segments WHERE name = $1",

@@ -27,7 +27,9 @@ pub fn main() {
     let mut launcher = Launcher::default();
     loop {
         pgrx::check_for_interrupts!();
-        process::reload_configuration();
+        if process::reload_configuration() {
+            look_everywhere();
+        }
         let pause = launcher.look();
         process::report_idle("");
         latch::wait(pause);
@@ -167,8 +169,21 @@ fn next(database: &Database, discovery: i64) -> Next {
         _ if line.requested => Next::Start,
         State::Running | State::Restarting => at(line.retry_at, Next::Start),
         State::Unknown => Next::StartInTurn,
+        State::Off => at(line.since + 1_000_000, Next::StartInTurn),
         _ => at(line.since + discovery, Next::StartInTurn),
     }
+}
+
+/// Makes a look at every database without a worker due.
+fn look_everywhere() {
+    shmem::write(|board| {
+        for line in board.lines.iter_mut().filter(|line| line.pid == 0) {
+            if State::of(line) != State::Starting {
+                line.since = 0;
+                line.retry_at = 0;
+            }
+        }
+    });
 }
 
 fn alive(line: &Line) -> bool {

@@ -31,25 +31,37 @@ const STEPS: [Step; 7] = [
     ("trim the job runs", HOUR, trim_job_runs),
 ];
 
-/// When each step was last taken.
+/// When each step was last taken, and what it failed with.
 #[derive(Default)]
 pub struct Maintenance {
-    taken: [Option<Instant>; STEPS.len()],
+    steps: [Taken; STEPS.len()],
+}
+
+#[derive(Default)]
+struct Taken {
+    at: Option<Instant>,
+    error: Option<String>,
 }
 
 impl Maintenance {
-    /// Takes the steps that are due. One that fails is reported, and tried again when it is due next.
+    /// Takes the steps that are due. One that fails is tried again when it is due next, and reported
+    /// when it fails with something new.
     pub fn run_due(&mut self) {
-        for ((what, every, step), taken) in STEPS.iter().zip(&mut self.taken) {
-            if taken.is_some_and(|at| at.elapsed() < *every) {
+        for ((what, every, step), taken) in STEPS.iter().zip(&mut self.steps) {
+            if taken.at.is_some_and(|at| at.elapsed() < *every) {
                 continue;
             }
-            *taken = Some(Instant::now());
+            taken.at = Some(Instant::now());
             process::report(what);
-            if let Err(mut error) = transaction::in_transaction_as(role::OWNER, step) {
+            let error = transaction::in_transaction_as(role::OWNER, step).err();
+            let text = error.as_ref().map(ToString::to_string);
+            if let Some(mut error) = error
+                && text != taken.error
+            {
                 error.message = format!("pg_cdp could not {what}: {}", error.message);
                 error.warn();
             }
+            taken.error = text;
             pgrx::check_for_interrupts!();
         }
     }

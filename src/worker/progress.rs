@@ -97,7 +97,7 @@ fn progress() -> TableIterator<
         name!(started_at, TimestampWithTimeZone),
     ),
 > {
-    let tasks = shmem::read(|board| board.tasks).unwrap_or_else(|| [Task::FREE; shmem::TASKS]);
+    let tasks = shmem::read(|board| board.tasks).unwrap_or([Task::FREE; shmem::TASKS]);
     let rows: Vec<_> = tasks
         .iter()
         .filter(|task| process::exists(task.pid))

@@ -79,6 +79,7 @@ fn leave(_code: i32) {
             line.pid = 0;
             line.latch = Latch::NONE;
             if matches!(State::of(line), State::Starting | State::Running) {
+                line.requested = false;
                 state::write_failure(line, State::Restarting);
             }
         }
@@ -237,14 +238,10 @@ fn look() -> Result<Look> {
     if !guc::WORKERS.get() {
         return Ok(nothing(State::Off));
     }
-    let installed = transaction::in_transaction(|| {
-        let role = role::by_name(role::OWNER).is_some();
-        Ok(process::has_extension(c"pg_cdp").then_some(role))
-    })?;
-    match installed {
-        None => return Ok(nothing(State::NoExtension)),
-        Some(false) => return Ok(nothing(State::NotInitialised)),
-        Some(true) => {}
+    match transaction::in_transaction(|| Ok(install::in_catalogue()))? {
+        install::InCatalogue::Nothing => return Ok(nothing(State::NoExtension)),
+        install::InCatalogue::Extension => return Ok(nothing(State::NotInitialised)),
+        install::InCatalogue::Schema => {}
     }
     owned(|| {
         let state = match install::state() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::pg::latch::Latch;
 use crate::pg::shmem::{self, Line, Text};
 use crate::pg::{process, time, transaction};
 
@@ -151,15 +152,14 @@ pub fn describe() -> WorkerState {
     if transaction::on_standby() {
         return only("standby");
     }
-    let line = shmem::read(|board| {
-        board
-            .lines
-            .iter()
-            .find(|line| line.database == database)
-            .copied()
+    let found = shmem::read(|board| {
+        let line = board.lines.iter().find(|line| line.database == database);
+        (board.launcher != Latch::NONE, line.copied())
     });
-    let Some(line) = line.flatten() else {
-        return only(State::Unknown.text());
+    let line = match found {
+        Some((_, Some(line))) => line,
+        Some((false, None)) => return only("no launcher"),
+        _ => return only(State::Unknown.text()),
     };
     let when = |time: i64| (time != 0).then_some(time);
     WorkerState {

@@ -116,7 +116,9 @@ impl Mapping {
         let mut out = Map::new();
         let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
         put("kind", json!(self.kind.as_str()));
-        put("key", json!(self.key));
+        if !self.key.is_empty() {
+            put("key", json!(self.key));
+        }
         let identifiers = self.identifiers.iter();
         put(
             "identifiers",

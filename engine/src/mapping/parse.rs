@@ -100,14 +100,16 @@ pub(super) fn mapping(document: &Value) -> Result<Mapping> {
         identifiers.push((name.to_owned(), columns(name, value)?));
         short_form.push(name.to_owned());
     }
-    if identifiers.is_empty() {
-        return Err(MappingError::new("identifiers", "no identifier is mapped")
-            .hint("Say which column holds which type, for example \"email\": \"email_address\"."));
-    }
     let values = match kind {
         Kind::Records => values("traits", fields.get("traits"))?,
         Kind::Events => values("properties", fields.get("properties"))?,
     };
+    // A record without identifiers is still somebody, to be matched by what is said of him; an event is
+    // nobody's.
+    if identifiers.is_empty() && (kind == Kind::Events || values == Values::None) {
+        return Err(MappingError::new("identifiers", "no identifier is mapped")
+            .hint("Say which column holds which type, for example \"email\": \"email_address\"."));
+    }
     let mapping = Mapping {
         kind,
         key: fields

@@ -87,6 +87,16 @@ fn short_and_long_form_say_the_same() {
 }
 
 #[test]
+fn records_need_no_identifier_but_events_do() {
+    let record = mapping(json!({"key": "id", "traits": {"name": "full_name"}}));
+    assert_eq!(record.identifiers, []);
+    assert_eq!(mapping(record.to_json()), record);
+    let event = json!({"key": "id", "time": "created", "event": "Paid", "properties": "*"});
+    let fault = Mapping::parse(&event).expect_err("an event of nobody");
+    assert_eq!(fault.path, "identifiers");
+}
+
+#[test]
 fn events_come_back() {
     for event in [json!("Order Completed"), json!({"column": "country"})] {
         for properties in [json!("*"), json!({"sum": "total"})] {

@@ -187,8 +187,8 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// A JSON number as a value; as a string of its digits where no `i64`, `u64` or `f64` holds it
-/// exactly.
+/// A JSON number as a value; where no `i64`, `u64` or `f64` holds it exactly, as a string of its
+/// digits, in the notation in which `jsonb` gives it back.
 pub(crate) fn number_value(text: &str) -> Value {
     if let Ok(number) = text.parse::<i64>() {
         // "-0" is an integer only to Rust: as an i64 it would lose its sign, which says nothing.
@@ -199,9 +199,9 @@ pub(crate) fn number_value(text: &str) -> Value {
     }
     match text.parse::<f64>() {
         Ok(float) if number::same(text, float) => {
-            Number::from_f64(float).map_or_else(|| Value::from(text), Value::Number)
+            Number::from_f64(float).map_or_else(|| Value::from(number::plain(text)), Value::Number)
         }
-        _ => Value::from(text),
+        _ => Value::from(number::plain(text)),
     }
 }
 

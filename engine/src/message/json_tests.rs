@@ -41,11 +41,14 @@ fn values_are_those_of_serde_json() {
 fn no_digit_is_lost() {
     for text in [
         "123456789012345678901234567890",
-        "1e400",
+        "-0.10000000000000000000000001000",
         "0.12345678901234567890",
     ] {
         assert_eq!(value(text), Value::from(text));
     }
+    // As jsonb gives it back: what is read from what is stored must be the same.
+    let written_out = format!("1{}", "0".repeat(400));
+    assert_eq!(value("1e400"), Value::from(written_out));
     assert_eq!(value("1.10"), Value::from(1.1));
     assert_eq!(value("-0"), Value::from(0));
 }
@@ -132,6 +135,10 @@ fn size_has_a_limit() {
     let longest = format!("\"{}\"", "a".repeat(MAX_BYTES - 2));
     assert_eq!(reason(&longest), None);
     assert_eq!(reason(&(longest + " ")), Some(Reason::TooLarge));
+    // Short as they are, written out these are longer than any text can be.
+    let numbers = |count| format!("[{}]", vec!["1e131000"; count].join(","));
+    assert_eq!(reason(&numbers(200)), None);
+    assert_eq!(reason(&numbers(10_000)), Some(Reason::TooLarge));
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

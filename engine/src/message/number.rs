@@ -76,15 +76,66 @@ pub(super) fn is_storable(number: &[u8]) -> bool {
         && parts.fraction.len() as i64 - parts.exponent <= MAX_SCALE
 }
 
+/// A number in plain decimal notation, as `jsonb` gives it back: no exponent, and as many decimals as
+/// were written.
+pub(super) fn plain(text: &str) -> String {
+    let parts = Parts::of(text.as_bytes());
+    let digits: String = [parts.integer, parts.fraction]
+        .into_iter()
+        .flatten()
+        .map(|&byte| char::from(byte))
+        .collect();
+    let point = parts.integer.len() as i64 + parts.exponent;
+    let mut out = String::with_capacity(plain_length(text.as_bytes()) + 3);
+    if text.starts_with('-') {
+        out.push('-');
+    }
+    if point <= 0 {
+        out.push_str("0.");
+        out.extend(std::iter::repeat_n('0', -point as usize));
+        out.push_str(&digits);
+        return out;
+    }
+    let point = point as usize;
+    let (whole, fraction) = digits.split_at(point.min(digits.len()));
+    let significant = whole.trim_start_matches('0');
+    out.push_str(significant);
+    if !significant.is_empty() {
+        out.extend(std::iter::repeat_n('0', point - whole.len()));
+    } else {
+        out.push('0');
+    }
+    if !fraction.is_empty() {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// About how many bytes a storable number takes in plain decimal notation.
+pub(super) fn plain_length(number: &[u8]) -> usize {
+    let parts = Parts::of(number);
+    let digits = parts.integer.len() + parts.fraction.len();
+    let exponent = parts.exponent.unsigned_abs() as usize;
+    match digits + exponent {
+        // Zero, whatever its exponent.
+        _ if parts.significant().0.is_empty() => digits,
+        length => length,
+    }
+}
+
 /// Whether a double says exactly what a decimal text says.
 pub(super) fn same(text: &str, float: f64) -> bool {
     // Fifteen digits always survive the way into a double and back.
     if text.len() <= 16 && !text.bytes().any(|b| matches!(b, b'e' | b'E')) {
         return true;
     }
-    float.is_finite()
-        && Parts::of(text.as_bytes()).significant()
-            == Parts::of(format!("{float:e}").as_bytes()).significant()
+    // Of two texts that are equally short and near, one is what the double is written as; compared
+    // is what serde_json writes.
+    serde_json::Number::from_f64(float).is_some_and(|number| {
+        Parts::of(text.as_bytes()).significant()
+            == Parts::of(number.to_string().as_bytes()).significant()
+    })
 }
 
 #[cfg(test)]
@@ -107,6 +158,25 @@ mod tests {
     }
 
     #[test]
+    fn plain_notation_is_that_of_numeric() {
+        for (written, plain_text) in [
+            ("1e5", "100000"),
+            ("-1.50E+1", "-15.0"),
+            ("1.5e-3", "0.0015"),
+            ("120e-2", "1.20"),
+            ("0.0012e4", "12"),
+            ("0.0012e3", "1.2"),
+            ("0.10", "0.10"),
+            ("0e7", "0"),
+            ("12345678901234567890.10", "12345678901234567890.10"),
+        ] {
+            assert_eq!(plain(written), plain_text, "{written}");
+        }
+        assert_eq!(plain("1e400"), format!("1{}", "0".repeat(400)));
+        assert_eq!(plain("1e-400"), format!("0.{}1", "0".repeat(399)));
+    }
+
+    #[test]
     fn a_double_is_compared_digit_by_digit() {
         let exact = |text: &str| text.parse().is_ok_and(|float| same(text, float));
         for text in [
@@ -117,6 +187,7 @@ mod tests {
             "1.7976931348623157e308",
             "0e5",
             "100e-2",
+            "-1910321532944555.2",
         ] {
             assert!(exact(text), "{text}");
         }

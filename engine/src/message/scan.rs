@@ -12,7 +12,8 @@ use super::{Reason, Rejection, number};
 pub const MAX_DEPTH: usize = 2_000;
 
 /// The longest text of one message. `jsonb` holds at most 256 MB, and a short number takes up to
-/// six times its text there.
+/// six times its text there. Given back as text, exponents are written out: that text has a limit as
+/// well, or nothing could read or dump it.
 pub const MAX_BYTES: usize = 32 << 20;
 
 /// The nodes of a text, or why it is not JSON that can be stored.
@@ -26,6 +27,7 @@ pub(super) fn nodes(text: &str) -> Result<Vec<Node>, Rejection> {
         at: 0,
         nodes: Vec::with_capacity(text.len() / 8 + 8),
         open: Vec::new(),
+        written_out: 0,
     };
     scanner.document()?;
     Ok(scanner.nodes)
@@ -50,6 +52,8 @@ struct Scanner<'a> {
     nodes: Vec<Node>,
     /// The containers not yet closed, outermost first.
     open: Vec<NodeId>,
+    /// The bytes of all numbers with exponents, written out.
+    written_out: usize,
 }
 
 impl Scanner<'_> {
@@ -237,7 +241,8 @@ impl Scanner<'_> {
             self.at += 1;
             self.digits()?;
         }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
+        let has_exponent = matches!(self.peek(), Some(b'e' | b'E'));
+        if has_exponent {
             self.at += 1;
             if matches!(self.peek(), Some(b'+' | b'-')) {
                 self.at += 1;
@@ -246,6 +251,13 @@ impl Scanner<'_> {
         }
         if !number::is_storable(&self.text[start..self.at]) {
             return Err(self.not_storable("a number that numeric cannot hold"));
+        }
+        if has_exponent {
+            self.written_out += number::plain_length(&self.text[start..self.at]);
+            if self.written_out > MAX_BYTES {
+                let detail = format!("its numbers written out take more than {MAX_BYTES} bytes");
+                return Err(Rejection::new(Reason::TooLarge, detail));
+            }
         }
         self.push(Shape::Number, start, false);
         Ok(())

@@ -9,7 +9,7 @@ use pgrx::JsonB;
 use pgrx::prelude::*;
 
 use super::super::node::Node;
-use super::super::{alter, create, drop_one, names, reset};
+use super::super::{Resettable, alter, create, drop_one, names, reset};
 use super::{IdentifierType, degrees};
 use crate::pg::error::OrRaise;
 use crate::pg::{Error, Result};
@@ -115,7 +115,7 @@ fn drop_identifier_type(name: Option<&str>) {
         .or_raise();
 }
 
-const RESETTABLE: &[(&str, fn(&mut IdentifierType))] = &[
+const RESETTABLE: &[Resettable<IdentifierType>] = &[
     ("max_per_profile", |t| t.max_per_profile = None),
     ("bridges", |t| t.bridges = true),
     ("normaliser", |t| {

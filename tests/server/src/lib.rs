@@ -25,6 +25,7 @@
 
 mod os;
 mod server;
+pub mod sql;
 mod standby;
 mod wait;
 

@@ -10,6 +10,7 @@ use postgres::{Client, Config, NoTls};
 use rustix::process::Signal;
 
 use crate::os;
+use crate::sql::describe;
 use crate::wait::wait_until;
 
 /// How long a server may take to start (with recovery) or to stop.
@@ -87,6 +88,7 @@ impl Server {
             ("fsync", "off"),
             ("shared_buffers", "64MB"),
             ("max_connections", "60"),
+            ("max_worker_processes", "40"),
             ("timezone", "UTC"),
             ("log_timezone", "UTC"),
             ("log_line_prefix", "%m [%p] %b %d "),
@@ -395,28 +397,6 @@ impl Drop for Server {
             let _ = watchdog.wait();
         }
     }
-}
-
-/// An error with what the server said, not only "db error".
-fn describe(error: &postgres::Error) -> String {
-    let Some(db) = error.as_db_error() else {
-        return error.to_string();
-    };
-    let more = [
-        ("DETAIL", db.detail()),
-        ("HINT", db.hint()),
-        ("CONTEXT", db.where_()),
-    ];
-    let more = more
-        .iter()
-        .filter_map(|(label, text)| text.map(|text| format!("\n{label}: {text}")));
-    format!(
-        "{}: {} ({}){}",
-        db.severity(),
-        db.message(),
-        db.code().code(),
-        more.collect::<String>()
-    )
 }
 
 /// A data folder made by initdb, to copy from: initdb takes longer than the copy.
