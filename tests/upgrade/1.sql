@@ -1804,7 +1804,7 @@ ALTER TABLE ONLY cdp.inbox ALTER COLUMN id SET DEFAULT nextval('cdp.inbox_id_seq
 --
 
 COPY cdp.attempts (attempt_id, after_batch, messages, suspects, started_at, error) FROM stdin;
-1	1	20000	\N	2026-11-22 00:06:13.030201+00	\N
+1	1	20000	\N	2026-11-22 00:10:25.78651+00	\N
 \.
 
 
@@ -1813,8 +1813,8 @@ COPY cdp.attempts (attempt_id, after_batch, messages, suspects, started_at, erro
 --
 
 COPY cdp.batches (batch_id, finished_at, consumed, window_end, position_xact, position_id, committed_by, read, accepted, duplicates, rejected, milliseconds, lag) FROM stdin;
-1	2026-11-22 00:06:12.948203+00	3592:3592:	\N	\N	\N	3592	0	0	0	0	0	\N
-2	2026-11-22 00:06:13.129576+00	3618:3618:	\N	\N	\N	3618	6	5	0	1	97	00:00:00.13327
+1	2026-11-22 00:10:25.660234+00	3635:3635:	\N	\N	\N	3635	0	0	0	0	0	\N
+2	2026-11-22 00:10:25.902399+00	3661:3661:	\N	\N	\N	3661	6	5	0	1	114	00:00:00.165114
 \.
 
 
@@ -1838,7 +1838,7 @@ COPY cdp.clusters (node_id, profile_id) FROM stdin;
 --
 
 COPY cdp.dead_letter (dead_letter_id, recorded_at, received_at, source, inbox_id, kind, reason, detail, message, retried_at) FROM stdin;
-1	2026-11-22 00:06:13.03031+00	2026-11-22 00:06:13.017429+00	web	7	m	no_identifier	the message shows no identifier of a declared type	{"type": "track", "event": "x"}	\N
+1	2026-11-22 00:10:25.786632+00	2026-11-22 00:10:25.777184+00	web	7	m	no_identifier	the message shows no identifier of a declared type	{"type": "track", "event": "x"}	\N
 \.
 
 
@@ -1935,7 +1935,7 @@ COPY cdp.events_after (set_id, "time", event_id, source_id, type, name, received
 --
 
 COPY cdp.events_before (set_id, "time", event_id, source_id, type, name, received_at, message_id, content_hash, properties, context, rest) FROM stdin;
-2	2026-02-02 00:00:00+00	3	2	track	Order Completed	2026-11-22 00:06:13.016801+00	m2	8440803798422472227	{"total": 12.5}	\N	{"userId": "u1", "timestamp": "2026-02-02T00:00:00+00:00"}
+2	2026-02-02 00:00:00+00	3	2	track	Order Completed	2026-11-22 00:10:25.776607+00	m2	8440803798422472227	{"total": 12.5}	\N	{"userId": "u1", "timestamp": "2026-02-02T00:00:00+00:00"}
 \.
 
 
@@ -1986,13 +1986,6 @@ bob@example.com	2	6
 --
 
 COPY cdp.inbox_0 (id, slot, xact, received_at, kind, source, message) FROM stdin;
-2	0	3611	2026-11-22 00:06:12.995266+00	r	crm	{"op" : "I", "rel" : "public.contacts", "cols" : ["id","email","country","created"], "types" : ["integer","text","text","timestamp with time zone"], "row" : "(1,ann@example.com,PT,\\"2026-01-05 00:00:00+00\\")"}
-3	0	3611	2026-11-22 00:06:12.995266+00	r	crm	{"op" : "I", "rel" : "public.contacts", "cols" : ["id","email","country","created"], "types" : ["integer","text","text","timestamp with time zone"], "row" : "(2,bob@example.com,BR,\\"2026-01-06 00:00:00+00\\")"}
-4	0	3611	2026-11-22 00:06:12.995266+00	r	crm	{"op" : "I", "rel" : "public.contacts", "cols" : ["id","email","country","created"], "types" : ["integer","text","text","timestamp with time zone"], "row" : "(3,,ES,\\"2026-01-07 00:00:00+00\\")"}
-5	0	3613	2026-11-22 00:06:13.015972+00	m	web	{"type": "identify", "traits": {"email": "ann@example.com", "visits": 3}, "userId": "u1", "messageId": "m1", "timestamp": "2026-02-01T00:00:00+00:00", "anonymousId": "a1"}
-6	0	3614	2026-11-22 00:06:13.016801+00	m	web	{"type": "track", "event": "Order Completed", "userId": "u1", "messageId": "m2", "timestamp": "2026-02-02T00:00:00+00:00", "properties": {"total": 12.5}}
-7	0	3615	2026-11-22 00:06:13.017429+00	m	web	{"type": "track", "event": "x"}
-8	0	3621	2026-11-22 00:06:13.132189+00	m	web	{"type": "track", "event": "Order Completed", "messageId": "m3", "timestamp": "2026-02-03T00:00:00+00:00", "anonymousId": "a2"}
 \.
 
 
@@ -2001,6 +1994,13 @@ COPY cdp.inbox_0 (id, slot, xact, received_at, kind, source, message) FROM stdin
 --
 
 COPY cdp.inbox_1 (id, slot, xact, received_at, kind, source, message) FROM stdin;
+2	1	3654	2026-11-22 00:10:25.736944+00	r	crm	{"op" : "I", "rel" : "public.contacts", "cols" : ["id","email","country","created"], "types" : ["integer","text","text","timestamp with time zone"], "row" : "(1,ann@example.com,PT,\\"2026-01-05 00:00:00+00\\")"}
+3	1	3654	2026-11-22 00:10:25.736944+00	r	crm	{"op" : "I", "rel" : "public.contacts", "cols" : ["id","email","country","created"], "types" : ["integer","text","text","timestamp with time zone"], "row" : "(2,bob@example.com,BR,\\"2026-01-06 00:00:00+00\\")"}
+4	1	3654	2026-11-22 00:10:25.736944+00	r	crm	{"op" : "I", "rel" : "public.contacts", "cols" : ["id","email","country","created"], "types" : ["integer","text","text","timestamp with time zone"], "row" : "(3,,ES,\\"2026-01-07 00:00:00+00\\")"}
+5	1	3656	2026-11-22 00:10:25.772597+00	m	web	{"type": "identify", "traits": {"email": "ann@example.com", "visits": 3}, "userId": "u1", "messageId": "m1", "timestamp": "2026-02-01T00:00:00+00:00", "anonymousId": "a1"}
+6	1	3657	2026-11-22 00:10:25.776607+00	m	web	{"type": "track", "event": "Order Completed", "userId": "u1", "messageId": "m2", "timestamp": "2026-02-02T00:00:00+00:00", "properties": {"total": 12.5}}
+7	1	3658	2026-11-22 00:10:25.777184+00	m	web	{"type": "track", "event": "x"}
+8	1	3664	2026-11-22 00:10:25.922709+00	m	web	{"type": "track", "event": "Order Completed", "messageId": "m3", "timestamp": "2026-02-03T00:00:00+00:00", "anonymousId": "a2"}
 \.
 
 
@@ -2033,7 +2033,7 @@ COPY cdp.inert_identifiers (node_id, blocked, shared, degree, by_type) FROM stdi
 --
 
 COPY cdp.installation (singleton, schema_version, system_identifier, database_oid, installed_at, paused_at, paused_by, pause_reason) FROM stdin;
-t	1	7710757359333870033	19791	2026-11-22 00:06:12.680741+00	\N	\N	\N
+t	1	7710757359333870033	20326	2026-11-22 00:10:25.436714+00	\N	\N	\N
 \.
 
 
@@ -2050,7 +2050,7 @@ COPY cdp.job_runs (run_id, job_id, job, started_at, finished_at, status, rows, e
 --
 
 COPY cdp.jobs (job_id, name, schedule, time_zone, command, owner, enabled, created_at, scheduled_at, counted_from, next_run_at, seal) FROM stdin;
-1	refresh	@daily	UTC	SELECT cdp.refresh_segment('buyers')	postgres	t	2026-11-22 00:06:13.020851+00	2026-11-22 00:06:13.020851+00	2026-11-22 00:06:13.020851+00	2026-11-23 00:00:00+00	99b3e3c9e74dfdd6de28f6d5b2aefdd8e80f9fadcf6c7af58aaaf71052765303
+1	refresh	@daily	UTC	SELECT cdp.refresh_segment('buyers')	postgres	t	2026-11-22 00:10:25.779649+00	2026-11-22 00:10:25.779649+00	2026-11-22 00:10:25.779649+00	2026-11-23 00:00:00+00	5af5df264e6252020f161adfd84427792d2e862b52e568448da502dc10739e0d
 \.
 
 
@@ -2080,7 +2080,7 @@ public.contacts	3	public.contacts
 --
 
 COPY cdp.mappings (source_id, relation, key_columns, mapping, capture, watermark, owner, poll_every, compare_every, overlap, column_state, poll_state, fault, fault_since) FROM stdin;
-3	public.contacts	{id}	{"key": ["id"], "kind": "records", "traits": {"country": "country"}, "created_at": "created", "identifiers": {"email": ["email"]}}	trigger	\N	postgres	00:00:10	01:00:00	00:01:00	{"of": "7710757359333870033/19791/20314", "names": {"id": "id", "email": "email", "country": "country", "created": "created"}, "numbers": {"id": 1, "email": 2, "country": 3, "created": 4}}	{"granted": false}	\N	\N
+3	public.contacts	{id}	{"key": ["id"], "kind": "records", "traits": {"country": "country"}, "created_at": "created", "identifiers": {"email": ["email"]}}	trigger	\N	postgres	00:00:10	01:00:00	00:01:00	{"of": "7710757359333870033/20326/20850", "names": {"id": "id", "email": "email", "country": "country", "created": "created"}, "numbers": {"id": 1, "email": 2, "country": 3, "created": 4}}	{"granted": false}	\N	\N
 \.
 
 
@@ -2089,7 +2089,7 @@ COPY cdp.mappings (source_id, relation, key_columns, mapping, capture, watermark
 --
 
 COPY cdp.memberships (profile_id, segment_id, entered_at, left_at) FROM stdin;
-2	1	2026-11-22 00:06:13.124916+00	\N
+2	1	2026-11-22 00:10:25.852462+00	\N
 \.
 
 
@@ -2108,7 +2108,7 @@ COPY cdp.message_keys (source_id, message_id, content_hash) FROM stdin;
 --
 
 COPY cdp.messages (set_id, "time", event_id, source_id, type, received_at, message_id, content_hash, traits, context, rest) FROM stdin;
-3	2026-02-01 00:00:00+00	2	2	identify	2026-11-22 00:06:13.015972+00	m1	-8617678038436192545	{"email": "ann@example.com", "visits": 3}	\N	{"userId": "u1", "timestamp": "2026-02-01T00:00:00+00:00", "anonymousId": "a1"}
+3	2026-02-01 00:00:00+00	2	2	identify	2026-11-22 00:10:25.772597+00	m1	-8617678038436192545	{"email": "ann@example.com", "visits": 3}	\N	{"userId": "u1", "timestamp": "2026-02-01T00:00:00+00:00", "anonymousId": "a1"}
 \.
 
 
@@ -2144,9 +2144,9 @@ COPY cdp.profile_rows (profile_id, first_seen, last_seen, extra, t1_text, t2_big
 --
 
 COPY cdp.records (source_id, key, version, part, set_id, "time", event_id, captured_at, said_at, said, shown) FROM stdin;
-3	1	2	public.contacts	4	2026-01-05 00:00:00+00	\N	2026-11-22 00:06:12.995266+00	2026-11-22 00:06:12.995266+00	{"country": "PT"}	[["email", "ann@example.com"]]
-3	2	3	public.contacts	5	2026-01-06 00:00:00+00	\N	2026-11-22 00:06:12.995266+00	2026-11-22 00:06:12.995266+00	{"country": "BR"}	[["email", "bob@example.com"]]
-3	3	4	public.contacts	6	2026-01-07 00:00:00+00	\N	2026-11-22 00:06:12.995266+00	2026-11-22 00:06:12.995266+00	{"country": "ES"}	[]
+3	1	2	public.contacts	4	2026-01-05 00:00:00+00	\N	2026-11-22 00:10:25.736944+00	2026-11-22 00:10:25.736944+00	{"country": "PT"}	[["email", "ann@example.com"]]
+3	2	3	public.contacts	5	2026-01-06 00:00:00+00	\N	2026-11-22 00:10:25.736944+00	2026-11-22 00:10:25.736944+00	{"country": "BR"}	[["email", "bob@example.com"]]
+3	3	4	public.contacts	6	2026-01-07 00:00:00+00	\N	2026-11-22 00:10:25.736944+00	2026-11-22 00:10:25.736944+00	{"country": "ES"}	[]
 \.
 
 
@@ -2155,9 +2155,9 @@ COPY cdp.records (source_id, key, version, part, set_id, "time", event_id, captu
 --
 
 COPY cdp.row_versions (source_id, key, version, part, received_at, "row") FROM stdin;
-3	1	2	public.contacts	2026-11-22 00:06:12.995266+00	{"id": 1, "email": "ann@example.com", "country": "PT", "created": "2026-01-05T00:00:00Z"}
-3	2	3	public.contacts	2026-11-22 00:06:12.995266+00	{"id": 2, "email": "bob@example.com", "country": "BR", "created": "2026-01-06T00:00:00Z"}
-3	3	4	public.contacts	2026-11-22 00:06:12.995266+00	{"id": 3, "email": null, "country": "ES", "created": "2026-01-07T00:00:00Z"}
+3	1	2	public.contacts	2026-11-22 00:10:25.736944+00	{"id": 1, "email": "ann@example.com", "country": "PT", "created": "2026-01-05T00:00:00Z"}
+3	2	3	public.contacts	2026-11-22 00:10:25.736944+00	{"id": 2, "email": "bob@example.com", "country": "BR", "created": "2026-01-06T00:00:00Z"}
+3	3	4	public.contacts	2026-11-22 00:10:25.736944+00	{"id": 3, "email": null, "country": "ES", "created": "2026-01-07T00:00:00Z"}
 \.
 
 
@@ -2166,7 +2166,7 @@ COPY cdp.row_versions (source_id, key, version, part, received_at, "row") FROM s
 --
 
 COPY cdp.segments (segment_id, name, rule, description, created_at, created_by, refreshed_at) FROM stdin;
-1	buyers	 did 'Order Completed' at least 1 time 	\N	2026-11-22 00:06:13.008478+00	postgres	2026-11-22 00:06:13.008478+00
+1	buyers	 did 'Order Completed' at least 1 time 	\N	2026-11-22 00:10:25.764707+00	postgres	2026-11-22 00:10:25.764707+00
 \.
 
 
@@ -2188,10 +2188,10 @@ COPY cdp.set_evidence (set_id, source_id, linked_at, first_seen, last_seen, coun
 --
 
 COPY cdp.set_links (set_id, low, high) FROM stdin;
-3	2	3
-3	2	4
 4	3	5
+3	2	4
 5	6	7
+3	2	3
 \.
 
 
@@ -2229,9 +2229,9 @@ COPY cdp.set_nodes (set_id, node_id) FROM stdin;
 
 COPY cdp.set_traits (set_id, source_id, candidates) FROM stdin;
 3	2	{"email": [[["ann@example.com", 1769904000000000, "m1"]]], "visits": [[[3, 1769904000000000, "m1"]]]}
-4	3	{"country": [[["PT", 1795305972995266, "1"]]]}
-5	3	{"country": [[["BR", 1795305972995266, "2"]]]}
-6	3	{"country": [[["ES", 1795305972995266, "3"]]]}
+4	3	{"country": [[["PT", 1795306225736944, "1"]]]}
+5	3	{"country": [[["BR", 1795306225736944, "2"]]]}
+6	3	{"country": [[["ES", 1795306225736944, "3"]]]}
 \.
 
 
@@ -2240,9 +2240,9 @@ COPY cdp.set_traits (set_id, source_id, candidates) FROM stdin;
 --
 
 COPY cdp.sources (source_id, name, kind, max_backdate, created_at) FROM stdin;
-1	default	stream	\N	2026-11-22 00:06:12.680741+00
-2	web	stream	\N	2026-11-22 00:06:12.95393+00
-3	crm	records	\N	2026-11-22 00:06:12.995266+00
+1	default	stream	\N	2026-11-22 00:10:25.436714+00
+2	web	stream	\N	2026-11-22 00:10:25.674037+00
+3	crm	records	\N	2026-11-22 00:10:25.736944+00
 \.
 
 
@@ -2803,6 +2803,13 @@ ALTER TABLE ONLY public.contacts
 --
 
 CREATE INDEX clusters_profile ON cdp.clusters USING btree (profile_id);
+
+
+--
+-- Name: dead_letter_inbox_id; Type: INDEX; Schema: cdp; Owner: cdp_owner
+--
+
+CREATE INDEX dead_letter_inbox_id ON cdp.dead_letter USING btree (inbox_id);
 
 
 --
