@@ -1,5 +1,7 @@
 -- What each role may do. Run by every cdp.init(), after the migrations. Idempotent.
 REVOKE ALL ON SCHEMA cdp FROM PUBLIC;
+-- A restore without rights gives new functions to everybody.
+REVOKE ALL ON ALL ROUTINES IN SCHEMA cdp FROM PUBLIC;
 GRANT USAGE ON SCHEMA cdp TO cdp_ingest, cdp_reader;
 
 -- cdp_ingest appends messages. kind, xact and received_at keep their defaults.

@@ -2,6 +2,9 @@
 -- ledger of another server counts as consumed, and no sequence is behind what the tables hold.
 UPDATE cdp.batches SET consumed = '1:1:', window_end = NULL, position_xact = NULL, position_id = NULL;
 
+-- What is among the dead letters was read: it is no news, unless it was put back since.
+DELETE FROM cdp.inbox i USING cdp.dead_letter d
+ WHERE d.inbox_id = i.id AND d.retried_at IS NULL;
 UPDATE cdp.inbox SET xact = pg_catalog.pg_current_xact_id();
 
 SELECT pg_catalog.setval('cdp.inbox_id_seq', greatest(

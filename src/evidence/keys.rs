@@ -1,7 +1,7 @@
 //! Exactly once: what was accepted is known by source and messageId. The first accepted stands; a
 //! copy with the same content is a duplicate, one with other content a dead letter.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::Statement;
 use super::read::DeadLetter;
@@ -16,8 +16,8 @@ const NO_MESSAGE_ID: i32 = 0;
 pub struct Deduplicated {
     /// New statements.
     pub statements: Vec<Statement>,
-    /// How many were sent before.
-    pub duplicates: i64,
+    /// Those sent before: their inbox ids.
+    pub repeated: Vec<i64>,
     /// Copies with other content.
     pub dead: Vec<DeadLetter>,
 }
@@ -26,10 +26,10 @@ pub struct Deduplicated {
 pub fn deduplicate(statements: Vec<Statement>, arrivals: &[Arrival]) -> Deduplicated {
     let mut out = Deduplicated {
         statements: Vec::new(),
-        duplicates: 0,
+        repeated: Vec::new(),
         dead: Vec::new(),
     };
-    let mut seen: HashMap<(i32, String), i64> = HashMap::with_capacity(statements.len());
+    let mut seen: HashMap<Key, i64> = HashMap::with_capacity(statements.len());
     let mut fresh = Vec::with_capacity(statements.len());
     for statement in statements {
         let key = key_of(&statement);
@@ -44,64 +44,50 @@ pub fn deduplicate(statements: Vec<Statement>, arrivals: &[Arrival]) -> Deduplic
     if fresh.is_empty() {
         return out;
     }
-    let inserted = sql::rows(
+    let accepted = accepted_before(fresh.iter().map(|(key, _)| key));
+    let (old, new): (Vec<_>, Vec<_>) = fresh
+        .into_iter()
+        .partition(|(key, _)| accepted.contains_key(key));
+    // Under the pipeline lock nobody else accepts anything between the look and this.
+    sql::run(
         "INSERT INTO cdp.message_keys (source_id, message_id, content_hash) \
-         SELECT * FROM unnest($1::integer[], $2::text[], $3::bigint[]) \
-         ON CONFLICT DO NOTHING RETURNING source_id, message_id",
+         SELECT * FROM unnest($1::integer[], $2::text[], $3::bigint[])",
         args![
-            fresh.iter().map(|(key, _)| key.0).collect::<Vec<_>>(),
-            fresh
-                .iter()
+            new.iter().map(|(key, _)| key.0).collect::<Vec<_>>(),
+            new.iter()
                 .map(|(key, _)| key.1.as_str())
                 .collect::<Vec<_>>(),
-            fresh
-                .iter()
-                .map(|(_, s)| s.content_hash)
-                .collect::<Vec<_>>()
+            new.iter().map(|(_, s)| s.content_hash).collect::<Vec<_>>()
         ],
-        |row| (row.want::<i32>(1), row.want::<String>(2)),
     );
-    if inserted.len() == fresh.len() {
-        out.statements
-            .extend(fresh.into_iter().map(|(_, statement)| statement));
-        return out;
-    }
-    let inserted: HashSet<(i32, String)> = inserted.into_iter().collect();
-    let (new, old): (Vec<_>, Vec<_>) = fresh
-        .into_iter()
-        .partition(|(key, _)| inserted.contains(key));
     out.statements
         .extend(new.into_iter().map(|(_, statement)| statement));
-    let hashes: HashMap<(i32, String), i64> = sql::rows(
+    for (key, statement) in old {
+        out.repeat(statement, accepted[&key], arrivals);
+    }
+    out
+}
+
+type Key = (i32, String);
+
+/// Those of these keys that were accepted before, with the hash of what was accepted.
+fn accepted_before<'a>(keys: impl Iterator<Item = &'a Key>) -> HashMap<Key, i64> {
+    let (sources, ids): (Vec<i32>, Vec<&str>) = keys.map(|key| (key.0, key.1.as_str())).unzip();
+    sql::rows(
         "SELECT k.source_id, k.message_id, k.content_hash FROM cdp.message_keys k \
          JOIN unnest($1::integer[], $2::text[]) u (source_id, message_id) \
            ON u.source_id = k.source_id AND u.message_id = k.message_id",
-        args![
-            old.iter().map(|(key, _)| key.0).collect::<Vec<_>>(),
-            old.iter()
-                .map(|(key, _)| key.1.as_str())
-                .collect::<Vec<_>>()
-        ],
-        |row| {
-            (
-                (row.want::<i32>(1), row.want::<String>(2)),
-                row.want::<i64>(3),
-            )
-        },
+        args![sources, ids],
+        |row| ((row.want(1), row.want(2)), row.want(3)),
     )
     .into_iter()
-    .collect();
-    for (key, statement) in old {
-        let hash = hashes.get(&key).copied().unwrap_or(statement.content_hash);
-        out.repeat(statement, hash, arrivals);
-    }
-    out
+    .collect()
 }
 
 impl Deduplicated {
     fn repeat(&mut self, statement: Statement, accepted_hash: i64, arrivals: &[Arrival]) {
         if statement.content_hash == accepted_hash {
-            self.duplicates += 1;
+            self.repeated.push(statement.inbox_id);
         } else if let Some(arrival) = arrivals.iter().find(|a| a.id == statement.inbox_id) {
             let id = statement.message_id.unwrap_or_default();
             self.dead.push(DeadLetter::of(
@@ -113,7 +99,7 @@ impl Deduplicated {
     }
 }
 
-fn key_of(statement: &Statement) -> (i32, String) {
+fn key_of(statement: &Statement) -> Key {
     match &statement.message_id {
         Some(id) => (statement.source_id, id.clone()),
         None => (NO_MESSAGE_ID, statement.inbox_id.to_string()),

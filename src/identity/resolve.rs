@@ -23,9 +23,13 @@ LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#
 )]
 fn resolve(r#type: &str, value: &str) -> Option<i64> {
-    node(r#type, value)
-        .or_raise()
-        .and_then(|node| profile_of(node.id))
+    let (type_id, value) = normal_form(r#type, value).or_raise()?;
+    sql::look_up(
+        "SELECT c.profile_id FROM cdp.identifiers i JOIN cdp.clusters c ON c.node_id = i.node_id \
+         WHERE i.value = $1 AND i.type_id = $2",
+        args![value, type_id],
+        |row| row.want(1),
+    )
 }
 
 /// An identifier that is known.
@@ -39,6 +43,19 @@ pub struct Known {
 /// # Errors
 /// 42704 if there is no such identifier type.
 pub fn node(type_name: &str, raw: &str) -> Result<Option<Known>> {
+    let Some((type_id, value)) = normal_form(type_name, raw)? else {
+        return Ok(None);
+    };
+    Ok(sql::look_up(
+        "SELECT i.node_id FROM cdp.identifiers i WHERE i.value = $1 AND i.type_id = $2",
+        args![value, type_id],
+        |row| Known { id: row.want(1) },
+    ))
+}
+
+/// The type's id, and the value in the normal form of the type. A value that cannot be normalised was
+/// never accepted as an identifier: none.
+fn normal_form(type_name: &str, raw: &str) -> Result<Option<(i32, String)>> {
     let declared = sql::look_up(
         "SELECT t.type_id, t.normaliser, t.default_region FROM cdp.identifier_types t WHERE t.name = $1",
         args![type_name],
@@ -61,17 +78,9 @@ pub fn node(type_name: &str, raw: &str) -> Result<Option<Known>> {
                 .hint(format!("Declared: {}.", known.join(", "))),
         );
     };
-    // A value that cannot be normalised was never accepted as an identifier.
-    let Ok(value) =
-        cdp_engine::identifier::normalise(&rules::normaliser(&normaliser, region)?, raw)
-    else {
-        return Ok(None);
-    };
-    Ok(sql::look_up(
-        "SELECT i.node_id FROM cdp.identifiers i WHERE i.value = $1 AND i.type_id = $2",
-        args![value.as_str(), type_id],
-        |row| Known { id: row.want(1) },
-    ))
+    let normaliser = rules::normaliser(&normaliser, region)?;
+    let value = cdp_engine::identifier::normalise(&normaliser, raw).ok();
+    Ok(value.map(|value| (type_id, value)))
 }
 
 /// The profile that a node belongs to now.

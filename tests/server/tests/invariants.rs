@@ -1,6 +1,6 @@
 //! Random streams of messages: derived state is a pure function of what was accepted and the rules.
 //!
-//! `PROPTEST_CASES` and `PROPTEST_RNG_SEED` let these look further.
+//! `PROPTEST_CASES`, `PROPTEST_RNG_SEED` and `PROPTEST_MAX_SHRINK_ITERS` let these look further.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -402,24 +402,24 @@ fn server() -> &'static Server {
 
 fn configuration() -> String {
     let mut sql = String::from(
-        "INSERT INTO cdp.sources (name, max_backdate) VALUES ('app', NULL), ('late', '1 month'); \
-         UPDATE cdp.identifier_types SET max_per_profile = 2, max_degree = '{\"user_id\": 2}' \
-          WHERE name = 'email'; \
-         UPDATE cdp.identifier_types SET max_per_profile = 1, max_degree = '{\"user_id\": 3, \"email\": 1}' \
-          WHERE name = 'phone';",
+        "SELECT cdp.create_source('app'); \
+         SELECT cdp.create_source('late', max_backdate => '1 month'); \
+         SELECT cdp.alter_identifier_type('email', max_per_profile => 2, max_degree => '{\"user_id\": 2}'); \
+         SELECT cdp.alter_identifier_type('phone', max_per_profile => 1, \
+             max_degree => '{\"user_id\": 3, \"email\": 1}');",
     );
     for (name, ty, survivorship, _) in TRAITS {
+        let ranked = match survivorship {
+            "source_priority" => ", source_priority => '{late,app}'",
+            _ => "",
+        };
         sql.push_str(&format!(
-            "ALTER TABLE cdp.profile_rows ADD COLUMN {name} {ty}; \
-             INSERT INTO cdp.traits (name, type, survivorship, source_priority, column_name) \
-             VALUES ('{name}', '{ty}', '{survivorship}', '{{late,app}}', '{name}');"
+            "SELECT cdp.create_trait('{name}', '{ty}', survivorship => '{survivorship}'{ranked});"
         ));
     }
     for (name, rule) in SEGMENTS {
         let rule = rule.replace('\'', "''");
-        sql.push_str(&format!(
-            "INSERT INTO cdp.segments (name, rule) VALUES ('{name}', '{rule}');"
-        ));
+        sql.push_str(&format!("SELECT cdp.create_segment('{name}', '{rule}');"));
     }
     sql
 }
@@ -603,6 +603,7 @@ ORDER BY 1";
 fn config(cases: u32) -> Config {
     let chosen = std::env::var_os("PROPTEST_RNG_SEED").is_some();
     let many = std::env::var_os("PROPTEST_CASES").is_some();
+    let patient = std::env::var_os("PROPTEST_MAX_SHRINK_ITERS").is_some();
     let default = Config::default();
     Config {
         cases: if many { default.cases } else { cases },
@@ -612,7 +613,11 @@ fn config(cases: u32) -> Config {
             RngSeed::Fixed(7)
         },
         failure_persistence: None,
-        max_shrink_iters: 100,
+        max_shrink_iters: if patient {
+            default.max_shrink_iters
+        } else {
+            40
+        },
         ..default
     }
 }
