@@ -62,7 +62,6 @@ SELECT cdp.create_trait('first_name', 'text', 'source_priority', '{social_securi
 
 -- The background worker is at it already; this waits until all is done.
 CALL cdp.process_all();
-ANALYZE; -- as after every load: autovacuum would be along within minutes
 
 \echo '3. The rows become profiles: one a person, as far as numbers tell'
 \echo

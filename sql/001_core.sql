@@ -124,6 +124,7 @@ CREATE TABLE cdp.dead_letter (
     retried_at      timestamptz
 );
 CREATE INDEX dead_letter_recorded_at ON cdp.dead_letter (recorded_at);
+CREATE INDEX dead_letter_inbox_id ON cdp.dead_letter (inbox_id);
 COMMENT ON TABLE cdp.dead_letter IS 'messages that were not accepted, with the reason and the whole message; see cdp.retry_dead_letters()';
 
 -- Values inside accepted messages that could not be used as declared.

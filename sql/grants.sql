@@ -1,5 +1,7 @@
 -- What each role may do. Run by every cdp.init(), after the migrations. Idempotent.
 REVOKE ALL ON SCHEMA cdp FROM PUBLIC;
+-- A restore without rights gives new functions to everybody.
+REVOKE ALL ON ALL ROUTINES IN SCHEMA cdp FROM PUBLIC;
 GRANT USAGE ON SCHEMA cdp TO cdp_ingest, cdp_reader;
 
 -- cdp_ingest appends messages. kind, xact and received_at keep their defaults.
@@ -12,10 +14,12 @@ GRANT EXECUTE ON FUNCTION cdp.inbox_wake(), cdp.ingest, cdp.identify, cdp.track,
 GRANT SELECT ON cdp.profiles, cdp.profile_events, cdp.profile_identifiers, cdp.profile_sets,
     cdp.segment_members, cdp.segment_history, cdp.unmatched_records TO cdp_reader;
 GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nodes, cdp.set_traits,
-    cdp.set_evidence, cdp.identifier_sets, cdp.set_members, cdp.links, cdp.inert_identifiers,
+    cdp.set_evidence, cdp.identifier_sets, cdp.set_members, cdp.set_links, cdp.links,
+    cdp.inert_identifiers,
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
-GRANT EXECUTE ON FUNCTION cdp.resolve, cdp.progress() TO cdp_reader;
+GRANT EXECUTE ON FUNCTION cdp.resolve, cdp.profile, cdp.explain_identity, cdp.preview_segment, cdp.progress()
+    TO cdp_reader;
 
 -- What cdp.status() reads: how much and how fast, not what. It runs with the rights of its caller.
 GRANT SELECT ON cdp.batches, cdp.attempts TO cdp_reader;

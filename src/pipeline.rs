@@ -152,7 +152,14 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     rows.remember(&row_events);
     read::bury(&reading.dead);
     read::bury(&fresh.dead);
-    reading.issues.store();
+    let not_accepted = fresh
+        .repeated
+        .iter()
+        .chain(fresh.dead.iter().map(|dead| &dead.inbox_id))
+        .chain(&rows.repeated)
+        .copied()
+        .collect();
+    reading.issues.store(&not_accepted);
 
     // Evidence: what was added, and what was withdrawn.
     let withdrawn_from = profile::rows::of_sets(&rows.recount);
@@ -189,7 +196,7 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     Ok(Report {
         read: 0,
         accepted: messages.len() as i64 + rows.accepted,
-        duplicates: fresh.duplicates + rows.duplicates,
+        duplicates: (fresh.repeated.len() + rows.repeated.len()) as i64,
         rejected: (reading.dead.len() + fresh.dead.len()) as i64,
         more: false,
     })

@@ -16,8 +16,8 @@ const NO_MESSAGE_ID: i32 = 0;
 pub struct Deduplicated {
     /// New statements.
     pub statements: Vec<Statement>,
-    /// How many were sent before.
-    pub duplicates: i64,
+    /// Those sent before: their inbox ids.
+    pub repeated: Vec<i64>,
     /// Copies with other content.
     pub dead: Vec<DeadLetter>,
 }
@@ -26,7 +26,7 @@ pub struct Deduplicated {
 pub fn deduplicate(statements: Vec<Statement>, arrivals: &[Arrival]) -> Deduplicated {
     let mut out = Deduplicated {
         statements: Vec::new(),
-        duplicates: 0,
+        repeated: Vec::new(),
         dead: Vec::new(),
     };
     let mut seen: HashMap<Key, i64> = HashMap::with_capacity(statements.len());
@@ -87,7 +87,7 @@ fn accepted_before<'a>(keys: impl Iterator<Item = &'a Key>) -> HashMap<Key, i64>
 impl Deduplicated {
     fn repeat(&mut self, statement: Statement, accepted_hash: i64, arrivals: &[Arrival]) {
         if statement.content_hash == accepted_hash {
-            self.duplicates += 1;
+            self.repeated.push(statement.inbox_id);
         } else if let Some(arrival) = arrivals.iter().find(|a| a.id == statement.inbox_id) {
             let id = statement.message_id.unwrap_or_default();
             self.dead.push(DeadLetter::of(

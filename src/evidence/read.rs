@@ -1,7 +1,7 @@
 //! From arrivals to statements, in memory: parsing, sources, normalised identifiers. What cannot be
 //! accepted becomes a dead letter; a value that cannot be used is an issue, and the rest stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use cdp_engine::identifier::Invalid;
 use cdp_engine::message::{self, Found, Kind};
@@ -62,60 +62,82 @@ impl DeadLetter {
     }
 }
 
-/// Values that cannot be used, counted, with a sample of each kind.
+/// Values that cannot be used, each of one arrival.
 #[derive(Default)]
-pub struct Issues(BTreeMap<IssueKey, Issue>);
+pub struct Issues(Vec<Issue>);
+
+struct Issue {
+    inbox_id: i64,
+    key: IssueKey,
+    sample: String,
+    at: i64,
+}
 
 /// Source, `identifier` or `trait`, its name, the reason.
 type IssueKey = (i32, &'static str, String, String);
 
-struct Issue {
+/// The issues of one key: how many, when, and one of them.
+struct Counted {
     count: i64,
     sample: String,
+    first_seen: i64,
     last_seen: i64,
 }
 
 impl Issues {
-    /// Counts one.
+    /// Notes one.
     pub fn add(
         &mut self,
+        arrival: &Arrival,
         source: i32,
         kind: &'static str,
         name: &str,
         reason: &str,
         sample: &str,
-        at: i64,
     ) {
-        let issue = self
-            .0
-            .entry((source, kind, name.to_owned(), reason.to_owned()))
-            .or_insert_with(|| Issue {
-                count: 0,
-                sample: sample.chars().take(200).collect(),
-                last_seen: at,
-            });
-        issue.count += 1;
-        issue.last_seen = issue.last_seen.max(at);
+        self.0.push(Issue {
+            inbox_id: arrival.id,
+            key: (source, kind, name.to_owned(), reason.to_owned()),
+            sample: sample.chars().take(200).collect(),
+            at: arrival.received_at,
+        });
     }
 
-    /// Adds them to `cdp.value_issues`.
-    pub fn store(&self) {
-        for ((source, kind, name, reason), issue) in &self.0 {
+    /// Adds them to `cdp.value_issues`, but for those of arrivals that were not accepted.
+    pub fn store(self, not_accepted: &HashSet<i64>) {
+        let mut counted: BTreeMap<IssueKey, Counted> = BTreeMap::new();
+        for issue in self.0 {
+            if not_accepted.contains(&issue.inbox_id) {
+                continue;
+            }
+            let counted = counted.entry(issue.key).or_insert_with(|| Counted {
+                count: 0,
+                sample: issue.sample,
+                first_seen: issue.at,
+                last_seen: issue.at,
+            });
+            counted.count += 1;
+            counted.first_seen = counted.first_seen.min(issue.at);
+            counted.last_seen = counted.last_seen.max(issue.at);
+        }
+        for ((source, kind, name, reason), issues) in counted {
             sql::run(
                 "INSERT INTO cdp.value_issues AS v \
                      (source_id, kind, name, reason, count, sample, first_seen, last_seen) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $7) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
                  ON CONFLICT (source_id, kind, name, reason) DO UPDATE \
                  SET count = v.count + EXCLUDED.count, sample = EXCLUDED.sample, \
+                     first_seen = least(v.first_seen, EXCLUDED.first_seen), \
                      last_seen = greatest(v.last_seen, EXCLUDED.last_seen)",
                 args![
-                    *source,
-                    *kind,
-                    name.as_str(),
-                    reason.as_str(),
-                    issue.count,
-                    issue.sample.as_str(),
-                    time::to_pg(issue.last_seen)
+                    source,
+                    kind,
+                    name,
+                    reason,
+                    issues.count,
+                    issues.sample,
+                    time::to_pg(issues.first_seen),
+                    time::to_pg(issues.last_seen)
                 ],
             );
         }
@@ -173,16 +195,6 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
             }
         };
         let (identifiers, faults) = normalise(rules, &parsed.found);
-        for (found, invalid) in &faults {
-            reading.issues.add(
-                source.id,
-                "identifier",
-                rules.types.name(found.type_index),
-                invalid.reason,
-                &found.value,
-                arrival.received_at,
-            );
-        }
         if identifiers.is_empty() {
             let detail = faults
                 .iter()
@@ -196,11 +208,21 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
                 .push(DeadLetter::of(arrival, "no_identifier", detail));
             continue;
         }
+        for (found, invalid) in &faults {
+            reading.issues.add(
+                arrival,
+                source.id,
+                "identifier",
+                rules.types.name(found.type_index),
+                invalid.reason,
+                &found.value,
+            );
+        }
         check_traits(
             rules,
             source.id,
+            arrival,
             &parsed.trait_values,
-            arrival.received_at,
             &mut reading.issues,
         );
         let owned =
@@ -271,8 +293,8 @@ pub fn linked_at(time: i64, received_at: i64, max_backdate: Option<i64>) -> i64 
 pub fn check_traits(
     rules: &Rules,
     source_id: i32,
+    arrival: &Arrival,
     values: &[(String, serde_json::Value)],
-    at: i64,
     issues: &mut Issues,
 ) {
     for (name, value) in values {
@@ -283,18 +305,19 @@ pub fn check_traits(
             && let Err(misfit) = coerce(value, declared.spec.ty)
         {
             issues.add(
+                arrival,
                 source_id,
                 "trait",
                 name,
                 &misfit.reason,
                 &value.to_string(),
-                at,
             );
         }
     }
 }
 
-/// Writes dead letters.
+/// Writes dead letters. What a restored inbox still holds, and was rejected before it was dumped, is
+/// there already.
 pub fn bury(dead: &[DeadLetter]) {
     if dead.is_empty() {
         return;
@@ -304,7 +327,9 @@ pub fn bury(dead: &[DeadLetter]) {
         "INSERT INTO cdp.dead_letter (received_at, source, inbox_id, reason, detail, message, kind) \
          SELECT u.a, u.b, u.c, u.d, u.e, u.f, (CASE WHEN u.g THEN 'r' ELSE 'm' END)::\"char\" \
            FROM unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], \
-                       $7::boolean[]) u (a, b, c, d, e, f, g)",
+                       $7::boolean[]) u (a, b, c, d, e, f, g) \
+          WHERE NOT EXISTS (SELECT 1 FROM cdp.dead_letter d \
+                             WHERE d.inbox_id = u.c AND d.reason = u.d AND d.retried_at IS NULL)",
         args![
             dead.iter()
                 .map(|d| time::to_pg(d.received_at))

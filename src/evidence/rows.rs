@@ -77,8 +77,8 @@ pub struct Applied {
     pub recount: Vec<i64>,
     /// Versions stored.
     pub accepted: i64,
-    /// Versions known before.
-    pub duplicates: i64,
+    /// Versions known before: their inbox ids.
+    pub repeated: Vec<i64>,
 }
 
 /// The row that a statement comes from.
@@ -122,14 +122,7 @@ pub fn read(
         mapping.ok_or_else(|| fault("not_mapped", "the source maps no table any more"))?;
     let row = mapping.interpret(&capture).map_err(rejected)?;
     for column in &row.missing {
-        issues.add(
-            source.id,
-            "column",
-            column,
-            "missing",
-            &row.key,
-            arrival.received_at,
-        );
+        issues.add(arrival, source.id, "column", column, "missing", &row.key);
     }
     let mut changes = Vec::new();
     if let Some(key) = mapping.former_key(&capture)
@@ -163,14 +156,7 @@ pub fn read(
         match found {
             Ok(identifier) => identifiers.push(identifier),
             Err(reason) => {
-                issues.add(
-                    source.id,
-                    "identifier",
-                    type_name,
-                    reason,
-                    raw,
-                    arrival.received_at,
-                );
+                issues.add(arrival, source.id, "identifier", type_name, reason, raw);
             }
         }
     }
@@ -185,7 +171,7 @@ pub fn read(
             "the event's time is NULL or not a time",
         ));
     }
-    check_traits(rules, source.id, &row.traits, arrival.received_at, issues);
+    check_traits(rules, source.id, arrival, &row.traits, issues);
     changes.push(change(Change::Put(Box::new(Row {
         key: row.key,
         json: row.row.to_string(),
@@ -223,7 +209,7 @@ struct Ledger {
     known: HashMap<Key, Known>,
     latest: BTreeMap<Key, (Capture, Option<Box<Row>>)>,
     versions: Versions,
-    duplicates: i64,
+    repeated: Vec<i64>,
 }
 
 impl Ledger {
@@ -234,7 +220,7 @@ impl Ledger {
             .get(&key)
             .is_some_and(|known| known.version >= at.version)
         {
-            self.duplicates += 1;
+            self.repeated.push(at.version);
             return;
         }
         self.versions
@@ -275,7 +261,7 @@ pub fn apply(mut changes: Vec<RowChange>) -> Applied {
         known: load(&changes),
         latest: BTreeMap::new(),
         versions: Versions::default(),
-        duplicates: 0,
+        repeated: Vec::new(),
     };
     for RowChange { at, what } in changes {
         match what {
@@ -292,11 +278,11 @@ pub fn apply(mut changes: Vec<RowChange>) -> Applied {
         mut known,
         latest,
         versions,
-        duplicates,
+        repeated,
     } = ledger;
     let mut applied = Applied {
         accepted: versions.store(),
-        duplicates,
+        repeated,
         ..Applied::default()
     };
     let before: Vec<Option<Known>> = latest.keys().map(|key| known.remove(key)).collect();

@@ -17,6 +17,7 @@ pub fn update(rules: &Rules, concerned: Concerned) -> Result<Touched> {
     let Concerned {
         mut changed,
         loosened,
+        recentred,
     } = concerned;
     if changed.is_empty() {
         return Ok(Vec::new());
@@ -29,9 +30,22 @@ pub fn update(rules: &Rules, concerned: Concerned) -> Result<Touched> {
     }
     let outcome = graph::update(&mut Stored { rules }, &changed, &rules.type_rules)?;
     touched.extend(write(rules, &outcome));
+    touched.extend(profiles_of(&recentred));
     touched.sort_unstable();
     touched.dedup();
     Ok(touched)
+}
+
+fn profiles_of(nodes: &[i64]) -> Vec<i64> {
+    if nodes.is_empty() {
+        return Vec::new();
+    }
+    sql::rows(
+        "SELECT DISTINCT c.profile_id FROM unnest($1::bigint[]) n (node_id) \
+         JOIN cdp.clusters c ON c.node_id = n.node_id",
+        args![nodes.to_vec()],
+        |row| row.want::<i64>(1),
+    )
 }
 
 /// Decides the whole graph, and writes the differences.

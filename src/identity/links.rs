@@ -26,6 +26,9 @@ pub struct Concerned {
     pub changed: Vec<i64>,
     /// Those among them that lost a link or a set, and may be in the graph no more.
     pub loosened: Vec<i64>,
+    /// Those that gained or lost a set: the profiles they are in have other events and traits, also
+    /// where no node moves.
+    pub recentred: Vec<i64>,
 }
 
 /// Derives the stars of these sets anew, and the links that they showed or show.
@@ -112,7 +115,9 @@ fn write_centres(sets: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned
     .collect();
     let mut moved: Vec<(i64, i64)> = Vec::new();
     let mut new: Vec<(i64, i64)> = Vec::new();
-    let Concerned { changed, loosened } = concerned;
+    let Concerned {
+        changed, loosened, ..
+    } = concerned;
     for &(set_id, node_id) in centres {
         match before.remove(&set_id) {
             Some(known) if known == node_id => {}
@@ -129,6 +134,7 @@ fn write_centres(sets: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned
     }
     loosened.extend(before.values());
     changed.extend_from_slice(loosened);
+    concerned.recentred = concerned.changed.clone();
     if !before.is_empty() {
         sql::run(
             "DELETE FROM cdp.set_nodes WHERE set_id = ANY ($1)",

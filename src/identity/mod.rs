@@ -15,7 +15,7 @@ use crate::args;
 use crate::pg::{Result, sql};
 use crate::rules::Rules;
 
-/// Profiles whose nodes are others than before, whether they still exist or not.
+/// Profiles whose nodes or sets are others than before, whether they still exist or not.
 pub type Touched = Vec<i64>;
 
 /// Brings identity up to date after the evidence of these sets changed.

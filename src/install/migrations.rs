@@ -9,20 +9,26 @@ struct Migration {
     scripts: &'static [&'static str],
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    scripts: &[
-        include_str!("../../sql/001_core.sql"),
-        include_str!("../../sql/002_inbox.sql"),
-        include_str!("../../sql/003_evidence.sql"),
-        include_str!("../../sql/004_identity.sql"),
-        include_str!("../../sql/005_profiles.sql"),
-        include_str!("../../sql/006_segments.sql"),
-        include_str!("../../sql/007_jobs.sql"),
-        include_str!("../../sql/008_defaults.sql"),
-        include_str!("../../sql/009_mapping.sql"),
-    ],
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        scripts: &[
+            include_str!("../../sql/001_core.sql"),
+            include_str!("../../sql/002_inbox.sql"),
+            include_str!("../../sql/003_evidence.sql"),
+            include_str!("../../sql/004_identity.sql"),
+            include_str!("../../sql/005_profiles.sql"),
+            include_str!("../../sql/006_segments.sql"),
+            include_str!("../../sql/007_jobs.sql"),
+            include_str!("../../sql/008_defaults.sql"),
+            include_str!("../../sql/009_mapping.sql"),
+        ],
+    },
+    Migration {
+        version: 2,
+        scripts: &[include_str!("../../sql/010_records.sql")],
+    },
+];
 
 /// The version of the tables that this library works with.
 pub const SCHEMA_VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;

@@ -181,7 +181,7 @@ pub fn map(request: &Request) -> Result<i64> {
     require_capturable(&relation, capture)?;
     let mapping = checked_mapping(request.mapping, &relation)?;
     require_watermark(request, capture, &relation)?;
-    let source_id = role::as_owner(|| reserve_source(request.source, mapping.kind))?;
+    let (source_id, was_mapped) = role::as_owner(|| reserve_source(request.source, mapping.kind))?;
 
     let caller = role::current();
     // The table before the pipeline: waiting for its writers must not keep the pipeline waiting.
@@ -214,6 +214,10 @@ pub fn map(request: &Request) -> Result<i64> {
             .ok_or_else(|| Error::unknown("the table was dropped"))?;
         let mapping = checked_mapping(request.mapping, &relation)?;
         store(request, &captured, &mapping, &relation, granted, caller)?;
+        if was_mapped {
+            // Rows that were captured then may be gone since.
+            inbox::append_truncate(request.source, inbox::EVERY_PART);
+        }
         match capture {
             Capture::Trigger => take_over(&captured, &relation),
             Capture::Poll => {
@@ -337,8 +341,8 @@ fn require_watermark(request: &Request, capture: Capture, relation: &Relation) -
     Ok(())
 }
 
-/// The id of the source, which may have been mapped before. As the owner role.
-fn reserve_source(name: &str, kind: Kind) -> Result<i32> {
+/// The id of the source, and whether it was mapped before. As the owner role.
+fn reserve_source(name: &str, kind: Kind) -> Result<(i32, bool)> {
     let known = sql::first(
         "SELECT s.source_id, s.kind, m.source_id IS NOT NULL \
          FROM cdp.sources s LEFT JOIN cdp.mappings m USING (source_id) WHERE s.name = $1",
@@ -356,12 +360,13 @@ fn reserve_source(name: &str, kind: Kind) -> Result<i32> {
             "INSERT INTO cdp.sources (name, kind) VALUES ($1, $2) RETURNING source_id",
             args![name, kind.as_str()],
         )
+        .map(|id| (id, false))
         .ok_or_else(|| Error::internal("a source got no id")),
         Some((_, _, true)) => Err(
             Error::duplicate(format!("source \"{name}\" is mapped already"))
                 .hint("Run cdp.unmap_table() first, which keeps what was captured."),
         ),
-        Some((id, known, false)) if known == kind.as_str() => Ok(id),
+        Some((id, known, false)) if known == kind.as_str() => Ok((id, true)),
         Some((_, known, false)) => Err(Error::duplicate(format!(
             "source \"{name}\" is a source of kind \"{known}\""
         ))
@@ -451,16 +456,8 @@ fn store(
     Ok(())
 }
 
-/// Queues what the table holds. Of a source that was mapped before, what was captured then is
-/// withdrawn first: rows may be gone since. As the owner role.
+/// Queues what the table holds. As the owner role.
 fn take_over(captured: &Captured, relation: &Relation) -> Result<i64> {
-    let known = sql::one::<bool>(
-        "SELECT EXISTS (SELECT FROM cdp.records WHERE source_id = $1)",
-        args![captured.source_id],
-    );
-    if known == Some(true) {
-        inbox::append_truncate(&captured.source, inbox::EVERY_PART);
-    }
     let mut written = 0;
     for leaf in relation.leaves().into_iter().filter_map(Relation::find) {
         let part = trigger::add_part(captured.source_id, &leaf);

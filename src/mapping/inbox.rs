@@ -1,7 +1,7 @@
 //! Captures that are not written by a trigger.
 
 use crate::args;
-use crate::pg::{Result, role, sql};
+use crate::pg::{Error, Result, role, sql};
 
 use super::reader::Reader;
 use super::relation::Relation;
@@ -10,15 +10,18 @@ use super::relation::Relation;
 pub const EVERY_PART: &str = "*";
 
 /// A query of the rows of one table, each as text, without those of its children.
-pub fn backfill_query(relation: &Relation) -> String {
+fn backfill_query(relation: &Relation) -> String {
     format!("SELECT '', format('%s', t.*) FROM ONLY {} t", relation.name)
 }
 
 /// Appends every row of a table to the inbox, as new; how many. The rows are read as the table's
 /// owner, and written as the acting role.
 pub fn backfill(source: &str, part: &str, relation: &Relation) -> Result<i64> {
-    let (columns, types) = (relation.column_names(), relation.type_names());
     let mut reader = Reader::open(relation.owner, &backfill_query(relation))?;
+    // Now it is locked against changes of its columns.
+    let relation =
+        Relation::find(relation.oid).ok_or_else(|| Error::unknown("the table was dropped"))?;
+    let (columns, types) = (relation.column_names(), relation.type_names());
     let mut written = 0;
     loop {
         let rows: Vec<String> = reader.next()?.into_iter().map(|(_, row)| row).collect();

@@ -137,6 +137,13 @@ fn with<T>(
     limit: Option<i64>,
     use_table: impl FnOnce(SpiTupleTable) -> T,
 ) -> T {
+    // A standby gives no transaction ids; what only reads works without.
+    if super::transaction::on_standby() {
+        return Spi::connect(|client| match client.select(sql, limit, args) {
+            Ok(table) => use_table(table),
+            Err(error) => panic!("{error}"),
+        });
+    }
     Spi::connect_mut(|client| match client.update(sql, limit, args) {
         Ok(table) => use_table(table),
         // PostgreSQL's own errors are raised, not returned: what comes here is a misuse of SPI.

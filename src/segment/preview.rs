@@ -16,7 +16,8 @@ fn preview_segment(
     rule: &str,
     limit: default!(i32, 100),
 ) -> TableIterator<'static, (name!(profile_id, i64), name!(members, i64))> {
-    let found = role::as_owner(|| {
+    let found = || {
+        crate::install::require_tables()?;
         let compiled = super::compile(rule)?;
         let statement = format!(
             "SELECT p.profile_id, count(*) OVER () FROM cdp.profile_rows p WHERE {} \
@@ -28,8 +29,8 @@ fn preview_segment(
             args![time::to_pg(time::now()), limit],
             |row| (row.want::<i64>(1), row.want::<i64>(2)),
         ))
-    })
-    .or_raise();
+    };
+    let found = found().or_raise();
     TableIterator::new(found)
 }
 

@@ -1,6 +1,6 @@
 //! Random streams of messages: derived state is a pure function of what was accepted and the rules.
 //!
-//! `PROPTEST_CASES` and `PROPTEST_RNG_SEED` let these look further.
+//! `PROPTEST_CASES`, `PROPTEST_RNG_SEED` and `PROPTEST_MAX_SHRINK_ITERS` let these look further.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -402,24 +402,24 @@ fn server() -> &'static Server {
 
 fn configuration() -> String {
     let mut sql = String::from(
-        "INSERT INTO cdp.sources (name, max_backdate) VALUES ('app', NULL), ('late', '1 month'); \
-         UPDATE cdp.identifier_types SET max_per_profile = 2, max_degree = '{\"user_id\": 2}' \
-          WHERE name = 'email'; \
-         UPDATE cdp.identifier_types SET max_per_profile = 1, max_degree = '{\"user_id\": 3, \"email\": 1}' \
-          WHERE name = 'phone';",
+        "SELECT cdp.create_source('app'); \
+         SELECT cdp.create_source('late', max_backdate => '1 month'); \
+         SELECT cdp.alter_identifier_type('email', max_per_profile => 2, max_degree => '{\"user_id\": 2}'); \
+         SELECT cdp.alter_identifier_type('phone', max_per_profile => 1, \
+             max_degree => '{\"user_id\": 3, \"email\": 1}');",
     );
     for (name, ty, survivorship, _) in TRAITS {
+        let ranked = match survivorship {
+            "source_priority" => ", source_priority => '{late,app}'",
+            _ => "",
+        };
         sql.push_str(&format!(
-            "ALTER TABLE cdp.profile_rows ADD COLUMN {name} {ty}; \
-             INSERT INTO cdp.traits (name, type, survivorship, source_priority, column_name) \
-             VALUES ('{name}', '{ty}', '{survivorship}', '{{late,app}}', '{name}');"
+            "SELECT cdp.create_trait('{name}', '{ty}', survivorship => '{survivorship}'{ranked});"
         ));
     }
     for (name, rule) in SEGMENTS {
         let rule = rule.replace('\'', "''");
-        sql.push_str(&format!(
-            "INSERT INTO cdp.segments (name, rule) VALUES ('{name}', '{rule}');"
-        ));
+        sql.push_str(&format!("SELECT cdp.create_segment('{name}', '{rule}');"));
     }
     sql
 }
@@ -603,6 +603,7 @@ ORDER BY 1";
 fn config(cases: u32) -> Config {
     let chosen = std::env::var_os("PROPTEST_RNG_SEED").is_some();
     let many = std::env::var_os("PROPTEST_CASES").is_some();
+    let patient = std::env::var_os("PROPTEST_MAX_SHRINK_ITERS").is_some();
     let default = Config::default();
     Config {
         cases: if many { default.cases } else { cases },
@@ -612,7 +613,11 @@ fn config(cases: u32) -> Config {
             RngSeed::Fixed(7)
         },
         failure_persistence: None,
-        max_shrink_iters: 100,
+        max_shrink_iters: if patient {
+            default.max_shrink_iters
+        } else {
+            40
+        },
         ..default
     }
 }
@@ -696,6 +701,71 @@ fn order_and_batch_sizes_do_not_matter() {
             None => Ok(()),
         }
     });
+}
+
+fn accept(db: &mut Db, messages: &[&str]) {
+    for text in messages {
+        let text = text.replace('\'', "\"");
+        db.client()
+            .execute("INSERT INTO cdp.inbox (message) VALUES ($1)", &[&text])
+            .unwrap_or_else(|e| panic!("{}", describe(&e)));
+    }
+    if let Err(error) = db.drain(&[1_000]) {
+        panic!("{error}");
+    }
+}
+
+/// A node may be in the graph, alone, before any set belongs to it: because its only link is refused.
+#[test]
+fn the_first_set_of_a_node_without_any_makes_a_profile() {
+    let mut db = Db::new();
+    // One phone a person: the second is refused, and stands alone.
+    accept(
+        &mut db,
+        &[
+            "{'type':'track','event':'x','userId':'u1','timestamp':'2024-01-01','identifiers':{'phone':'+12015550123'}}",
+            "{'type':'track','event':'x','userId':'u1','timestamp':'2024-01-02','identifiers':{'phone':'+12015550124'}}",
+        ],
+    );
+    assert_eq!(
+        one::<i64>(db.client(), "SELECT count(*) FROM cdp.profile_rows"),
+        1
+    );
+    accept(
+        &mut db,
+        &["{'type':'track','event':'Buy','identifiers':{'phone':'+12015550124'}}"],
+    );
+    assert_eq!(
+        one::<i64>(db.client(), "SELECT count(*) FROM cdp.profile_rows"),
+        2
+    );
+    db.check_rebuild().expect("a rebuild changes nothing");
+}
+
+/// A set can go from one profile to another without any node going: when its centre becomes shared.
+#[test]
+fn a_set_that_goes_to_another_profile_takes_its_traits_along() {
+    let mut db = Db::new();
+    let mut messages = vec![
+        // k1 is u1's, a@x.org is u2's; what they say together is the e-mail's, so u2's.
+        "{'type':'identify','userId':'u1','anonymousId':'k1','timestamp':'2024-01-01'}",
+        "{'type':'identify','userId':'u2','traits':{'email':'a@x.org'},'timestamp':'2024-01-02'}",
+        "{'type':'identify','anonymousId':'k1','traits':{'email':'a@x.org','city':'Lisbon'},'timestamp':'2024-01-03'}",
+    ];
+    accept(&mut db, &messages);
+    let city = "SELECT city FROM cdp.profiles WHERE profile_id = cdp.resolve('user_id', 'u1')";
+    assert_eq!(one::<Option<String>>(db.client(), city), None);
+    messages = vec![
+        "{'type':'identify','userId':'u3','traits':{'email':'a@x.org'},'timestamp':'2024-01-04'}",
+        "{'type':'identify','userId':'u4','traits':{'email':'a@x.org'},'timestamp':'2024-01-05'}",
+    ];
+    // With a third user id the e-mail is shared: what it said with k1 is k1's, and so u1's.
+    accept(&mut db, &messages);
+    assert_eq!(
+        one::<Option<String>>(db.client(), city).as_deref(),
+        Some("Lisbon")
+    );
+    db.check_rebuild().expect("a rebuild changes nothing");
 }
 
 /// The tests above see real merges, refusals, shared identifiers and segments, and not only noise.
