@@ -73,9 +73,9 @@ pub fn register() {
     GucRegistry::define_string_guc(
         c"cdp.default_source",
         c"The source of messages that name none.",
-        c"A session of a collector sets it to its own source.",
+        c"It is for the whole server; what names its source does not need it.",
         &DEFAULT_SOURCE,
-        GucContext::Userset,
+        GucContext::Sighup,
         flags,
     );
     // SAFETY: a NUL-terminated constant; called while the library is loaded.
