@@ -26,6 +26,15 @@ WITH trusted AS (
     UNION ALL
     SELECT 7, 'conversion ' || c.conname, c.conowner
       FROM pg_catalog.pg_conversion c WHERE c.connamespace = 'cdp'::regnamespace
+    UNION ALL
+    SELECT 8, 'text search configuration ' || c.cfgname, c.cfgowner
+      FROM pg_catalog.pg_ts_config c WHERE c.cfgnamespace = 'cdp'::regnamespace
+    UNION ALL
+    SELECT 9, 'text search dictionary ' || d.dictname, d.dictowner
+      FROM pg_catalog.pg_ts_dict d WHERE d.dictnamespace = 'cdp'::regnamespace
+    UNION ALL
+    SELECT 10, 'statistics ' || s.stxname, s.stxowner
+      FROM pg_catalog.pg_statistic_ext s WHERE s.stxnamespace = 'cdp'::regnamespace
 )
 SELECT o.what, pg_catalog.pg_get_userbyid(o.owner)::text
   FROM objects o

@@ -4,7 +4,7 @@ CREATE PROCEDURE cdp.run_due_jobs()
 LANGUAGE plpgsql AS $$
 DECLARE
     v_run bigint;
-    v_status text;
+    v_status pg_catalog.text;
 BEGIN
     LOOP
         v_run := cdp.claim_due_job();

@@ -29,25 +29,27 @@ pub fn deduplicate(statements: Vec<Statement>, arrivals: &[Arrival]) -> Deduplic
         repeated: Vec::new(),
         dead: Vec::new(),
     };
-    let mut seen: HashMap<Key, i64> = HashMap::with_capacity(statements.len());
-    let mut fresh = Vec::with_capacity(statements.len());
-    for statement in statements {
-        let key = key_of(&statement);
-        match seen.get(&key) {
+    if statements.is_empty() {
+        return out;
+    }
+    let keyed: Vec<(Key, Statement)> = statements
+        .into_iter()
+        .map(|statement| (key_of(&statement), statement))
+        .collect();
+    let mut accepted = accepted_before(keyed.iter().map(|(key, _)| key));
+    let mut new = Vec::with_capacity(keyed.len());
+    for (key, statement) in keyed {
+        match accepted.get(&key) {
             None => {
-                seen.insert(key.clone(), statement.content_hash);
-                fresh.push((key, statement));
+                accepted.insert(key.clone(), statement.content_hash);
+                new.push((key, statement));
             }
             Some(&hash) => out.repeat(statement, hash, arrivals),
         }
     }
-    if fresh.is_empty() {
+    if new.is_empty() {
         return out;
     }
-    let accepted = accepted_before(fresh.iter().map(|(key, _)| key));
-    let (old, new): (Vec<_>, Vec<_>) = fresh
-        .into_iter()
-        .partition(|(key, _)| accepted.contains_key(key));
     // Under the pipeline lock nobody else accepts anything between the look and this.
     sql::run(
         "INSERT INTO cdp.message_keys (source_id, message_id, content_hash) \
@@ -62,9 +64,6 @@ pub fn deduplicate(statements: Vec<Statement>, arrivals: &[Arrival]) -> Deduplic
     );
     out.statements
         .extend(new.into_iter().map(|(_, statement)| statement));
-    for (key, statement) in old {
-        out.repeat(statement, accepted[&key], arrivals);
-    }
     out
 }
 

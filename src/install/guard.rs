@@ -4,7 +4,7 @@
 use pgrx::PgSqlErrorCode;
 
 use crate::args;
-use crate::pg::{Error, Result, role, sql, transaction};
+use crate::pg::{Error, Result, lock, role, sql, transaction};
 
 /// Fails in a database of another encoding: customer data comes in every script, and JSON is UTF-8.
 pub fn require_utf8() -> Result<()> {
@@ -18,12 +18,14 @@ pub fn require_utf8() -> Result<()> {
     }
 }
 
-/// Two sessions that run `cdp.init()` wait for each other.
+/// Two sessions that run `cdp.init()` wait for each other. Not by an advisory lock, which anybody can
+/// take and keep.
 pub fn one_at_a_time() {
-    sql::run(
-        "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('pg_cdp init'))",
-        args![],
-    );
+    let key = lock::Key {
+        relation: pgrx::pg_sys::ExtensionRelationId.to_u32(),
+        number: 0,
+    };
+    key.take_for_transaction();
 }
 
 /// Fails if schema `cdp`, or anything in it, belongs to someone other than the owner role, the

@@ -35,6 +35,12 @@ impl Key {
         result != LOCKACQUIRE_NOT_AVAIL
     }
 
+    /// Takes it to the end of the transaction, when no other session has it any more.
+    pub fn take_for_transaction(self) {
+        // SAFETY: a complete tag; a cancel while it waits is raised, as for any lock.
+        unsafe { pg_sys::LockAcquire(&self.tag(), MODE, false, false) };
+    }
+
     /// Takes it for this session, until [`Key::release`], an error outside any subtransaction, or
     /// the end of the session; false if another session has it. It is not taken twice.
     pub fn try_take_for_session(self) -> bool {

@@ -148,10 +148,7 @@ fn a_restored_dump_is_equal_waits_and_goes_on() {
     let (code, said) = fails(&mut here, "SELECT cdp.process()");
     assert_eq!(code, "55000", "{said}");
     assert!(said.contains("cdp.start()"), "{said}");
-    assert_eq!(
-        one::<String>(&mut here, "SELECT cdp.init()"),
-        "up to date: schema version 1"
-    );
+    assert!(one::<String>(&mut here, "SELECT cdp.init()").starts_with("up to date"));
     // Nobody has touched it: neither did the worker of this server, nor cdp.init().
     assert_same("what waits", &all, &tables(&mut here, &[]));
     // Reading works meanwhile, and writing.
@@ -304,10 +301,7 @@ fn restored_without_owners_and_rights_init_puts_things_right() {
     let mut here = other.connect("copy");
     let (code, said) = fails(&mut here, "SELECT cdp.process()");
     assert_eq!(code, "55000", "{said}");
-    assert_eq!(
-        one::<String>(&mut here, "SELECT cdp.init()"),
-        "up to date: schema version 1"
-    );
+    assert!(one::<String>(&mut here, "SELECT cdp.init()").starts_with("up to date"));
     let strangers: Vec<String> = column(
         &mut here,
         "SELECT c.relname::text FROM pg_class c WHERE relnamespace = 'cdp'::regnamespace \
@@ -392,10 +386,7 @@ fn dropping_the_extension_leaves_the_data() {
     );
 
     run(&mut client, "CREATE EXTENSION pg_cdp");
-    assert_eq!(
-        one::<String>(&mut client, "SELECT cdp.init()"),
-        "up to date: schema version 1"
-    );
+    assert!(one::<String>(&mut client, "SELECT cdp.init()").starts_with("up to date"));
     drain(&mut client);
     assert_eq!(
         one::<i64>(
