@@ -175,11 +175,17 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
         };
         if arrival.is_row {
             let mapping = mappings.iter().find(|m| m.source_id == source.id);
-            match super::rows::read(rules, source, mapping, arrival, text, &mut reading.issues) {
-                Ok(changes) => reading.rows.extend(changes),
-                Err((reason, detail)) => {
-                    reading.dead.push(DeadLetter::of(arrival, &reason, detail));
+            let read =
+                super::rows::read(rules, source, mapping, arrival, text, &mut reading.issues);
+            let fault = match read {
+                Ok(read) => {
+                    reading.rows.extend(read.changes);
+                    read.fault
                 }
+                Err(fault) => Some(fault),
+            };
+            if let Some((reason, detail)) = fault {
+                reading.dead.push(DeadLetter::of(arrival, &reason, detail));
             }
             continue;
         }

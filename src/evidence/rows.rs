@@ -92,8 +92,29 @@ struct Place {
     replaces: bool,
 }
 
-/// Reads a captured row under its mapping: what changed, or the reason and detail of why it cannot
-/// be read.
+/// Why a row cannot be read: reason and detail.
+pub type Fault = (String, String);
+
+/// What a captured row changes; and where it is no evidence any more, why. Whatever stood for it
+/// before is withdrawn then: what it said is no longer so.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// What changes.
+    pub changes: Vec<RowChange>,
+    /// Why the row as it is now cannot stand.
+    pub fault: Option<Fault>,
+}
+
+impl From<Vec<RowChange>> for Read {
+    fn from(changes: Vec<RowChange>) -> Self {
+        Self {
+            changes,
+            fault: None,
+        }
+    }
+}
+
+/// Reads a captured row under its mapping: what changed, or why it cannot be read at all.
 pub fn read(
     rules: &Rules,
     source: &Source,
@@ -101,7 +122,7 @@ pub fn read(
     arrival: &Arrival,
     text: &str,
     issues: &mut Issues,
-) -> Result<Vec<RowChange>, (String, String)> {
+) -> Result<Read, Fault> {
     let fault = |reason: &str, detail: &str| (reason.to_owned(), detail.to_owned());
     let rejected = |r: Rejection| (r.reason.as_str().to_owned(), r.detail);
     let capture = parse_capture(text).map_err(rejected)?;
@@ -116,29 +137,48 @@ pub fn read(
     };
     if capture.operation == Operation::Truncate {
         let whole = mapping::is_every_part(&capture.relation);
-        return Ok(vec![change(Change::Truncate { whole })]);
+        return Ok(vec![change(Change::Truncate { whole })].into());
     }
     let mapping =
         mapping.ok_or_else(|| fault("not_mapped", "the source maps no table any more"))?;
-    let row = mapping.interpret(&capture).map_err(rejected)?;
+    let Some(key) = mapping.key(&capture) else {
+        let whole = mapping.interpret(&capture).map_err(rejected);
+        return Err(whole
+            .err()
+            .unwrap_or_else(|| fault("bad_record", "the row has no key")));
+    };
+    let mut changes = Vec::new();
+    if let Some(former) = mapping.former_key(&capture)
+        && former != key
+    {
+        changes.push(change(Change::Delete { key: former }));
+    }
+    if key.len() > 1024 {
+        let fault = fault("too_long", "the key of a row has at most 1,024 bytes");
+        return Ok(Read {
+            changes,
+            fault: Some(fault),
+        });
+    }
+    let row = match mapping.interpret(&capture) {
+        Ok(row) => row,
+        Err(rejection) => {
+            changes.push(change(Change::Delete { key }));
+            return Ok(Read {
+                changes,
+                fault: Some(rejected(rejection)),
+            });
+        }
+    };
     for column in &row.missing {
         issues.add(arrival, source.id, "column", column, "missing", &row.key);
     }
-    let mut changes = Vec::new();
-    if let Some(key) = mapping.former_key(&capture)
-        && key != row.key
-    {
-        changes.push(change(Change::Delete { key }));
-    }
     if capture.operation == Operation::Delete {
         changes.push(change(Change::Delete { key: row.key }));
-        return Ok(changes);
+        return Ok(changes.into());
     }
     let mut identifiers = Vec::new();
     if let Some(&index) = rules.record_types.get(&source.id) {
-        if row.key.len() > 1024 {
-            return Err(fault("too_long", "a record's key has at most 1,024 bytes"));
-        }
         identifiers.push((index, row.key.clone()));
     }
     for (type_name, raw) in &row.identifiers {
@@ -162,14 +202,20 @@ pub fn read(
     }
     identifiers.sort_unstable();
     identifiers.dedup();
-    if identifiers.is_empty() {
-        return Err(fault("no_identifier", "the row shows no identifier"));
-    }
-    if mapping.is_events() && row.time.is_none() {
-        return Err(fault(
-            "bad_timestamp",
-            "the event's time is NULL or not a time",
-        ));
+    let unfit = if identifiers.is_empty() {
+        Some(fault("no_identifier", "the row shows no identifier"))
+    } else if mapping.is_events() && row.time.is_none() {
+        let detail = "the event's time is NULL or not a time";
+        Some(fault("bad_timestamp", detail))
+    } else {
+        None
+    };
+    if unfit.is_some() {
+        changes.push(change(Change::Delete { key: row.key }));
+        return Ok(Read {
+            changes,
+            fault: unfit,
+        });
     }
     check_traits(rules, source.id, arrival, &row.traits, issues);
     changes.push(change(Change::Put(Box::new(Row {
@@ -189,7 +235,7 @@ pub fn read(
             .then(|| (row.event.unwrap_or_default(), row.properties.to_string())),
         max_backdate: source.max_backdate,
     }))));
-    Ok(changes)
+    Ok(changes.into())
 }
 
 /// What the tables know of a key.
@@ -215,11 +261,11 @@ struct Ledger {
 impl Ledger {
     fn set(&mut self, at: &Capture, key: String, row: Option<Box<Row>>) {
         let key = (at.source_id, key);
-        if self
-            .known
-            .get(&key)
-            .is_some_and(|known| known.version >= at.version)
-        {
+        // A version that could not stand comes again when its dead letter is retried.
+        let again = |known: &Known| row.is_some() && known.set_id.is_none();
+        if self.known.get(&key).is_some_and(|known| {
+            known.version > at.version || (known.version == at.version && !again(known))
+        }) {
             self.repeated.push(at.version);
             return;
         }

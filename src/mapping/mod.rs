@@ -54,6 +54,11 @@ impl LoadedMapping {
         meaning::interpret_row(&self.mapping, row)
     }
 
+    /// The key of a row, whether the rest of it can be read or not.
+    pub fn key(&self, row: &CapturedRow) -> Option<String> {
+        meaning::row_key(&self.mapping, row)
+    }
+
     /// The key that an updated row had before, if it was another.
     pub fn former_key(&self, row: &CapturedRow) -> Option<String> {
         meaning::former_key(&self.mapping, row)

@@ -290,6 +290,11 @@ pub fn interpret_row(mapping: &Mapping, row: &CapturedRow) -> Result<Interpreted
     })
 }
 
+/// The key of a captured row, whether the rest of it can be read or not.
+pub fn row_key(mapping: &Mapping, row: &CapturedRow) -> Option<String> {
+    row_of(mapping, row).key().ok()
+}
+
 /// The key that an updated row had before, where it was another: what was known of the row under
 /// that key is withdrawn.
 pub fn former_key(mapping: &Mapping, row: &CapturedRow) -> Option<String> {

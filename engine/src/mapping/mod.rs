@@ -9,7 +9,7 @@ mod parse;
 
 use serde_json::{Map, Value, json};
 
-pub use interpret::{Interpreted, former_key, interpret, interpret_row};
+pub use interpret::{Interpreted, former_key, interpret, interpret_row, row_key};
 pub use parse::{MappingError, TableColumn};
 
 /// What the rows of a table are.

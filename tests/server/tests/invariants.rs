@@ -958,6 +958,53 @@ fn an_identifier_is_shared_no_more_once_its_evidence_is_withdrawn() {
     db.check_rebuild().expect("a rebuild changes nothing");
 }
 
+/// An event that its row no longer states did not happen: neither before it is mended, nor after it
+/// is gone. What is wrong with it is a dead letter, which stands once it is retried.
+#[test]
+fn a_row_that_can_stand_no_more_is_withdrawn() {
+    let mut db = Db::new();
+    run(db.client(), TABLES);
+    run(db.client(), MAPPINGS);
+    let events = "SELECT count(*) FROM cdp.events";
+    let letters = "SELECT string_agg(reason, ' ' ORDER BY inbox_id) FROM cdp.dead_letter WHERE retried_at IS NULL";
+    let mut step = |sql: &str, count: i64, dead: Option<&str>| {
+        run(db.client(), sql);
+        accept(&mut db, &[]);
+        assert_eq!(one::<i64>(db.client(), events), count, "{sql}");
+        let found = one::<Option<String>>(db.client(), letters);
+        assert_eq!(found.as_deref(), dead, "{sql}");
+        db.check_rebuild().expect("a rebuild changes nothing");
+    };
+    step(
+        "INSERT INTO public.orders VALUES (1, 'u1', NULL, 'x', '2024-01-01')",
+        1,
+        None,
+    );
+    step(
+        "UPDATE public.orders SET at = NULL",
+        0,
+        Some("missing_field"),
+    );
+    step(
+        "UPDATE public.orders SET at = '2024-01-02'",
+        1,
+        Some("missing_field"),
+    );
+    step(
+        "UPDATE public.orders SET login = NULL, email = 'none'",
+        0,
+        Some("missing_field no_identifier"),
+    );
+    // With another rule it can be read: the latest version stands, and the one before does not.
+    step(
+        "SELECT cdp.alter_identifier_type('email', normaliser => 'text'); SELECT cdp.retry_dead_letters()",
+        1,
+        Some("missing_field"),
+    );
+    step("DELETE FROM public.orders", 0, Some("missing_field"));
+    step("SELECT cdp.retry_dead_letters()", 0, Some("missing_field"));
+}
+
 /// The tests above see real merges, refusals, shared identifiers and segments, and not only noise.
 #[test]
 fn the_streams_reach_the_rules() {
