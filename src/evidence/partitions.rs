@@ -11,6 +11,11 @@ const MONTHS_AHEAD: i32 = 3;
 /// Makes the partitions that are missing. Not part of a batch: it locks `cdp.events` for a moment,
 /// and gives up after a second, to be tried again, rather than queue behind a reader.
 pub fn ensure() -> Result<()> {
+    // A worker may be at it while somebody runs cdp.init(): one at a time, beside readers and writers.
+    sql::run(
+        "LOCK TABLE cdp.events IN SHARE UPDATE EXCLUSIVE MODE",
+        args![],
+    );
     let after_start = sql::one::<String>(
         "SELECT (regexp_match(pg_get_expr(c.relpartbound, c.oid), $$FROM \\('([^']+)'\\)$$))[1] \
          FROM pg_class c WHERE c.oid = pg_catalog.to_regclass('cdp.events_after')",
