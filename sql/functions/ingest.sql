@@ -33,13 +33,15 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
      WHERE value IS NOT NULL
 $$;
 
+-- A timestamp is written in UTC, which is how a message without an offset is read: the same call from
+-- a session in another time zone is the same message.
 CREATE FUNCTION cdp.identify(
     user_id text DEFAULT NULL, traits jsonb DEFAULT NULL, anonymous_id text DEFAULT NULL,
     identifiers jsonb DEFAULT NULL, context jsonb DEFAULT NULL, "timestamp" timestamptz DEFAULT NULL,
     message_id text DEFAULT NULL, source text DEFAULT NULL) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'identify',
-        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
+        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp" AT TIME ZONE 'UTC',
         'messageId', message_id)) || cdp.optional_objects(traits => traits, identifiers => identifiers,
         context => context), source)
 $$;
@@ -51,7 +53,7 @@ CREATE FUNCTION cdp.track(
 RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'track', 'event', event,
-        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
+        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp" AT TIME ZONE 'UTC',
         'messageId', message_id)) || cdp.optional_objects(properties => properties,
         identifiers => identifiers, context => context), source)
 $$;
@@ -63,7 +65,7 @@ CREATE FUNCTION cdp.page(
 RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'page', 'name', name,
-        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
+        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp" AT TIME ZONE 'UTC',
         'messageId', message_id)) || cdp.optional_objects(properties => properties,
         identifiers => identifiers, context => context), source)
 $$;
@@ -75,7 +77,7 @@ CREATE FUNCTION cdp.screen(
 RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'screen', 'name', name,
-        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
+        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp" AT TIME ZONE 'UTC',
         'messageId', message_id)) || cdp.optional_objects(properties => properties,
         identifiers => identifiers, context => context), source)
 $$;
@@ -87,7 +89,7 @@ CREATE FUNCTION cdp."group"(
 RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'group', 'groupId', group_id,
-        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp",
+        'userId', user_id, 'anonymousId', anonymous_id, 'timestamp', "timestamp" AT TIME ZONE 'UTC',
         'messageId', message_id)) || cdp.optional_objects(traits => traits,
         identifiers => identifiers, context => context), source)
 $$;
@@ -97,6 +99,6 @@ CREATE FUNCTION cdp.alias(
     message_id text DEFAULT NULL, source text DEFAULT NULL) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT cdp.ingest(jsonb_strip_nulls(jsonb_build_object('type', 'alias', 'previousId', previous_id,
-        'userId', user_id, 'timestamp', "timestamp", 'messageId', message_id))
+        'userId', user_id, 'timestamp', "timestamp" AT TIME ZONE 'UTC', 'messageId', message_id))
         || cdp.optional_objects(context => context), source)
 $$;
