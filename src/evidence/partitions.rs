@@ -16,6 +16,9 @@ pub fn ensure() -> Result<()> {
         "LOCK TABLE cdp.events IN SHARE UPDATE EXCLUSIVE MODE",
         args![],
     );
+    // Bounds are read and written as text.
+    sql::run("SET LOCAL datestyle = 'ISO, YMD'", args![]);
+    sql::run("SET LOCAL timezone = 'UTC'", args![]);
     let after_start = sql::one::<String>(
         "SELECT (regexp_match(pg_get_expr(c.relpartbound, c.oid), $$FROM \\('([^']+)'\\)$$))[1] \
          FROM pg_class c WHERE c.oid = pg_catalog.to_regclass('cdp.events_after')",
