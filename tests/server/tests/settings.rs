@@ -39,7 +39,7 @@ fn fill(client: &mut Client) {
             share double precision, price numeric, raw bytea, tags text[], created timestamptz);
         INSERT INTO public.contacts VALUES
             (1, 'a@x.org', '2024-02-03 04:05:06.789+00', '2024-02-03 04:05:06', '2024-02-03', '1 year 2 days -03:04:05', 0.1::float8 + 0.2, 1.50,
-             '\x00ff5c27', '{a,NULL,"b c"}', '2024-01-02 03:04:05+00');
+             '\x00ff5c27', ARRAY['a', NULL, 'b c'], '2024-01-02 03:04:05+00');
         SELECT cdp.create_source('web', max_backdate => '100 years');
         SELECT cdp.create_trait('seen', 'timestamptz'); SELECT cdp.create_trait('day', 'date'); SELECT cdp.create_trait('share', 'double precision');
         SELECT cdp.create_trait('price', 'numeric'); SELECT cdp.create_trait('tags', 'text[]', survivorship => 'union');
