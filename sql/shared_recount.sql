@@ -30,12 +30,19 @@ WITH limits AS (
     SELECT node_id, false, true, degree, other FROM standing WHERE shared
     ON CONFLICT (node_id) DO UPDATE
        SET shared = true, degree = EXCLUDED.degree, by_type = EXCLUDED.by_type
-     WHERE NOT x.shared
+     WHERE (x.shared, x.degree, x.by_type)
+           IS DISTINCT FROM (true, EXCLUDED.degree, EXCLUDED.by_type)
     RETURNING node_id
-), no_longer AS (
+), ordinary AS (
+    DELETE FROM cdp.inert_identifiers x USING standing s
+     WHERE s.node_id = x.node_id AND x.shared AND NOT s.shared AND NOT x.blocked
+    RETURNING x.node_id
+), only_blocked AS (
     UPDATE cdp.inert_identifiers x SET shared = false, degree = NULL, by_type = NULL
       FROM standing s
-     WHERE s.node_id = x.node_id AND x.shared AND NOT s.shared
+     WHERE s.node_id = x.node_id AND x.shared AND NOT s.shared AND x.blocked
     RETURNING x.node_id
 )
-SELECT node_id FROM now_shared UNION SELECT node_id FROM no_longer
+SELECT node_id FROM now_shared
+UNION SELECT node_id FROM ordinary
+UNION SELECT node_id FROM only_blocked
