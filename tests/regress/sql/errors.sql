@@ -1,49 +1,56 @@
--- What people get wrong, and what they are told.
-\set VERBOSITY default
-SET client_min_messages = warning;
+-- What is said of input that cannot be taken: message, detail, hint.
+\set SHOW_CONTEXT never
 
--- ingest
+-- Functions refuse at once what can never be a message, a source, an identifier.
 SELECT cdp.ingest(NULL);
-SELECT cdp.ingest('"text"');
-SELECT cdp.ingest('[]');
-
--- declarations
-SELECT cdp.create_trait('country', 'strng');
-SELECT cdp.create_trait('extra', 'text');
-SELECT cdp.create_trait('country', 'text');
-SELECT cdp.create_trait('country', 'text');
-SELECT cdp.create_trait('tags', 'text', survivorship => 'union');
-SELECT cdp.create_identifier_type('card', priority => 15, normaliser => 'mail');
-SELECT cdp.create_identifier_type('card', priority => 15, pattern => '[0-9');
-SELECT cdp.create_source('default');
-
--- rules of segments
-SELECT cdp.create_segment('s', $$ contry = 'PT' $$);
-SELECT cdp.create_segment('s', $$ country > 5 $$);
-SELECT cdp.create_segment('s', $$ country = 'PT' and ( $$);
-SELECT cdp.create_segment('s', $$ did at least 2 times $$);
-SELECT cdp.create_segment('s', $$ in segment 'nobody' $$);
-SELECT cdp.create_segment('s', $$ country matches '(' $$);
-
--- one document
-SELECT * FROM cdp.apply('{"traits": [{"name": "age", "type": "bigint"}, {"name": "plan", "type": "txt"}]}');
-SELECT * FROM cdp.apply('{"trait": []}');
-
--- mapped tables
-CREATE TABLE contacts (id int PRIMARY KEY, email_address text);
-SELECT cdp.map_table('crm', 'contacts', '{"email": "email_adress"}');
-SELECT cdp.map_table('crm', 'contacts', '{"e-mail": "email_address"}');
-
--- jobs
-SELECT cdp.schedule('nightly', '61 * * * *', 'SELECT 1');
-SELECT cdp.schedule('nightly', 'every now and then', 'SELECT 1');
-SELECT cdp.run_job('nightly');
-
--- answers
-SELECT cdp.resolve('mail', 'a@x');
-SELECT cdp.resolve('email', 'never@seen.org');
-SELECT * FROM cdp.explain_identity('email', 'never@seen.org', 'user_id', 'u1');
-SELECT * FROM cdp.refresh_segment('nobody');
+SELECT cdp.ingest('"track"');
+SELECT cdp.ingest('not json');
+SELECT cdp.resolve('shoe_size', '44');
+SELECT cdp.resolve('email', 'no address') IS NULL AS nobody;
+SELECT * FROM cdp.explain_identity('user_id', 'nobody', 'user_id', 'u1');
+SELECT * FROM cdp.refresh_segment('nothing');
+SELECT * FROM cdp.preview_segment('contry = ''PT''');
+SELECT cdp.process(0);
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT cdp.process();
 ROLLBACK;
+SELECT cdp.pause('maintenance') IS NOT NULL AS paused;
+SELECT cdp.process();
+SELECT cdp.resume() IS NOT NULL AS resumed;
+
+-- A message is judged by the pipeline. What is not accepted is a dead letter with its reason.
+SELECT cdp.create_trait('age', 'bigint');
+INSERT INTO cdp.inbox (source, message) VALUES
+    (NULL, NULL),
+    (NULL, ''),
+    (NULL, '{"type":'),
+    (NULL, '[]'),
+    (NULL, '{}'),
+    (NULL, '{"type":"Track","event":"e","userId":"u1"}'),
+    (NULL, '{"type":"track","userId":"u1"}'),
+    (NULL, '{"type":"track","event":7,"userId":"u1"}'),
+    (NULL, '{"type":"track","event":"e"}'),
+    (NULL, '{"type":"track","event":"e","userId":{"id":1}}'),
+    (NULL, '{"type":"track","event":"e","identifiers":{"email":"no address"}}'),
+    (NULL, '{"type":"track","event":"e","userId":"' || repeat('x', 1025) || '"}'),
+    (NULL, '{"type":"track","event":"e","userId":"u1","messageId":"' || repeat('x', 1025) || '"}'),
+    (NULL, '{"type":"track","event":"e","userId":"u1","properties":"p"}'),
+    (NULL, '{"type":"track","event":"e","userId":"u1","properties":{"a":"\u0000"}}'),
+    (NULL, '{"type":"track","event":"e","userId":"u1","properties":{"a":"\ud800"}}'),
+    (NULL, '{"type":"track","event":"e","userId":"u1","properties":{"a":1e200000}}'),
+    (NULL, '{"type":"track","event":"e","userId":"u1","properties":{"a":' || repeat('[', 5000) || repeat(']', 5000) || '}}'),
+    (NULL, '{"type":"track","event":"e","userId":"u1","timestamp":"10000-01-01"}'),
+    (NULL, '{"type":"track","event":"e","userId":"u1","timestamp":"soon"}'),
+    (NULL, '{"type":"group","userId":"u1"}'),
+    (NULL, '{"type":"alias","userId":"u1"}'),
+    ('nowhere', '{"type":"track","event":"e","userId":"u1"}'),
+    (NULL, '{"type":"track","event":"e","userId":"u1","messageId":"m1"}'),
+    (NULL, '{"type":"track","event":"f","userId":"u1","messageId":"m1"}'),
+    (NULL, '{"type":"identify","userId":"u1","traits":{"email":"no address","age":"old"}}');
+CALL cdp.process_all();
+SELECT reason, detail, left(message, 60) AS message FROM cdp.dead_letter ORDER BY inbox_id;
+
+-- What was accepted beside it, and what in it could not be used.
+SELECT type, name, message_id FROM cdp.events ORDER BY event_id;
+SELECT kind, name, reason, count, sample FROM cdp.value_issues ORDER BY kind, name;
+SELECT age, extra FROM cdp.profiles;

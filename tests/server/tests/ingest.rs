@@ -1,6 +1,6 @@
 //! What sources say, and what becomes of it: calls of the Segment spec, times, unknown fields, copies.
 
-use cdp_server_tests::sql::{column, one, run};
+use cdp_server_tests::sql::{column, fails, one, run};
 use cdp_server_tests::{Client, Server, ServerOptions};
 
 /// A database on which only the test processes anything.
@@ -416,14 +416,19 @@ fn copy_takes_messages_with_and_without_a_source() {
     assert_eq!(drain(&mut client), (1, 0, 3));
 }
 
-/// A source's own default, set by a collector's session, has no say over the worker's.
+/// Messages without a source have the server's, whatever a collector's session would rather.
 #[test]
-fn the_default_source_is_the_one_who_processes() {
-    let (_server, mut client) = quiet();
+fn the_default_source_is_the_servers() {
+    let (server, mut client) = quiet();
     run(&mut client, "SELECT cdp.create_source('app')");
     let text = r#"{"type":"track","event":"e","userId":"u1"}"#;
+    let (code, said) = fails(&mut client, "SET cdp.default_source = 'app'");
+    assert_eq!(code, "55P02", "{said}");
+    server.reload_with(&[("cdp.default_source", "app")]);
+    server.wait_for("the setting", std::time::Duration::from_secs(30), || {
+        (one::<String>(&mut client, "SHOW cdp.default_source") == "app").then_some(())
+    });
     send(&mut client, None, &[text]);
-    run(&mut client, "SET cdp.default_source = 'app'");
     send(&mut client, Some("default"), &[text]);
     drain(&mut client);
     let sources: Vec<String> = column(
