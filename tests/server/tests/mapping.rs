@@ -24,7 +24,8 @@ fn server() -> &'static Server {
         let mut client = server.connect("postgres");
         exec(
             &mut client,
-            "CREATE ROLE app LOGIN; CREATE ROLE mallory LOGIN; CREATE ROLE marketer LOGIN;",
+            "CREATE ROLE app LOGIN; CREATE ROLE mallory LOGIN; CREATE ROLE marketer LOGIN; \
+             GRANT cdp_owner TO marketer",
         );
         server
     })
@@ -38,7 +39,7 @@ fn fresh() -> (String, Client) {
     let mut client = server().connect(&name);
     exec(
         &mut client,
-        "GRANT CREATE, USAGE ON SCHEMA public TO app, mallory; GRANT cdp_owner TO marketer; CREATE SCHEMA AUTHORIZATION mallory; \
+        "GRANT CREATE, USAGE ON SCHEMA public TO app, mallory; CREATE SCHEMA AUTHORIZATION mallory; \
          SET ROLE app; \
          CREATE TABLE contacts (id int PRIMARY KEY, mail text, country text, created timestamptz); \
          RESET ROLE;",
