@@ -622,6 +622,7 @@ fn the_functions_of_the_owner_ask_who_calls() {
         "SELECT cdp.retry_dead_letters()",
         "SELECT cdp.begin_batch()",
         "SELECT cdp.run_begun_batch(1)",
+        "SELECT cdp.keep_house(true, 0)",
     ] {
         let (code, said) = fails(&mut client, sql);
         assert_eq!(code, "42501", "{sql}: {said}");
