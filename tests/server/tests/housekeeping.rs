@@ -140,3 +140,34 @@ fn a_step_that_fails_is_a_warning_and_the_others_go_on() {
     assert_eq!(months(&mut client), all);
     assert_eq!(inbox_bytes(&mut client), 0);
 }
+
+/// An upgrade or a restore does not fail because of a long report.
+#[test]
+fn init_and_start_go_on_beside_a_long_reader() {
+    let server = server_without_workers();
+    let mut client = server.connect("app");
+    let all = months(&mut client);
+    let before = months_ago(&mut client);
+    let mut reader = server.connect("app");
+    run(&mut reader, "BEGIN; SELECT count(*) FROM cdp.events");
+    for (sql, done) in [
+        ("SELECT cdp.init()", "up to date"),
+        ("SELECT cdp.start()", "running here already"),
+    ] {
+        let answer: String = one(&mut client, sql, &[]);
+        assert!(answer.starts_with(done), "{answer}");
+        assert_eq!(months(&mut client), before);
+    }
+    let said = server.log();
+    assert!(
+        said.contains("WARNING:  the next months of cdp.events have no partitions yet"),
+        "{said}"
+    );
+    // What comes meanwhile has its place, and moves when the months are made.
+    send(&mut client, 1, 10);
+    assert_eq!(one::<i64>(&mut client, "SELECT cdp.process()", &[]), 10);
+    run(&mut reader, "COMMIT");
+    run(&mut client, "CALL cdp.process_all()");
+    assert_eq!(months(&mut client), all);
+    assert_eq!(events(&mut client), (10, 10));
+}
