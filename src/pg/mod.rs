@@ -10,6 +10,7 @@ pub mod latch;
 pub mod lock;
 pub mod process;
 pub mod role;
+pub mod row;
 pub mod seal;
 pub mod shmem;
 pub mod size;
