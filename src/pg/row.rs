@@ -1,6 +1,7 @@
 //! One row of a table by a unique key, without a plan: a microsecond where SPI takes ten. It reads
 //! what the running statement sees and asks for the caller's rights as a query does. What is not a
-//! plain table is left to SQL.
+//! plain table is left to SQL. ([`super::look_up`] is for the many keys of a batch, in the snapshot of
+//! its transaction.)
 
 use std::cell::RefCell;
 use std::ffi::CStr;
