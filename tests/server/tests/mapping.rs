@@ -311,6 +311,30 @@ fn a_hostile_cast_never_runs() {
     assert_eq!(one(&mut c, planted), "0");
 }
 
+/// A row that loses its key is a dead letter, and nothing that it said before stands beside it.
+#[test]
+fn a_row_whose_key_becomes_unreadable_is_withdrawn() {
+    let (_, mut c) = fresh();
+    exec(
+        &mut c,
+        "CREATE TABLE cards (code text, mail text); \
+         INSERT INTO cards VALUES ('a', 'a@x.org'), ('b', 'b@x.org'), ('c', 'c@x.org'); \
+         SELECT cdp.map_table('cards', 'cards', '{\"key\": \"code\", \"email\": \"mail\"}')",
+    );
+    assert_eq!(standing(&mut c, "cards"), ["a", "b", "c"]);
+    exec(
+        &mut c,
+        "UPDATE cards SET code = NULL WHERE code = 'a'; \
+         UPDATE cards SET code = repeat('x', 2000) WHERE code = 'b'",
+    );
+    assert_eq!(standing(&mut c, "cards"), ["c"]);
+    let letters = "SELECT string_agg(reason, ',' ORDER BY reason) FROM cdp.dead_letter";
+    assert_eq!(one(&mut c, letters), "missing_field,too_long");
+    let left =
+        "SELECT count(*) FROM cdp.profiles p WHERE p.profile_id = cdp.resolve('email', 'a@x.org')";
+    assert_eq!(one(&mut c, left), "0");
+}
+
 #[test]
 fn writes_go_on_without_the_library() {
     let (name, mut c) = fresh();
