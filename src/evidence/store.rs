@@ -5,7 +5,7 @@ use crate::pg::append::append;
 use crate::pg::value::{Json, Time, Values};
 
 /// The columns that events and messages share.
-const SHARED: [&str; 10] = [
+const SHARED: [&str; 11] = [
     "set_id",
     "time",
     "event_id",
@@ -16,6 +16,7 @@ const SHARED: [&str; 10] = [
     "content_hash",
     "context",
     "rest",
+    "revoked",
 ];
 
 /// Stores events and messages; the event id of each statement, 0 for records.
@@ -94,7 +95,8 @@ fn put_shared(
         .put(statement.message_id.as_deref())
         .put(statement.content_hash)
         .put(json(context))
-        .put(json(rest));
+        .put(json(rest))
+        .put(false);
 }
 
 fn json(text: &Option<String>) -> Option<Json<'_>> {

@@ -203,7 +203,7 @@ fn resolve_reads_with_the_rights_of_its_caller() {
         &mut owner,
         &format!(
             "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA cdp TO {role}; \
-             GRANT EXECUTE ON FUNCTION cdp.resolve TO {role}"
+             GRANT EXECUTE ON FUNCTION cdp.resolve(text, text) TO {role}"
         ),
     );
     let mut caller = db.connect_as(&role);
