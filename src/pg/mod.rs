@@ -13,6 +13,7 @@ pub mod look_up;
 pub mod process;
 mod relation;
 pub mod role;
+pub mod row;
 pub mod seal;
 pub mod shmem;
 pub mod size;
