@@ -147,10 +147,10 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     let mut rows = rows::apply(reading.rows);
 
     // Store: identifiers and their sets, then events, messages and records.
-    sets::resolve(rules, messages.iter_mut().chain(&mut rows.statements))?;
+    let new_sets = sets::resolve(rules, messages.iter_mut().chain(&mut rows.statements))?;
     let events = events(messages.iter().chain(&rows.statements));
-    let mut event_ids = store::store(&mut messages);
-    let row_events = store::store(&mut rows.statements);
+    let mut event_ids = store::store(&messages);
+    let row_events = store::store(&rows.statements);
     rows.remember(&row_events);
     let accepted = messages.len() as i64 + rows.accepted;
     read::bury(&reading.dead);
@@ -170,7 +170,7 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     // Evidence: what was added, and what was withdrawn.
     let withdrawn_from = profile::rows::of_sets(&rows.recount);
     let recount = rows.sets_to_recount();
-    let mut changed = tally::add(messages.iter().chain(rows.added()));
+    let mut changed = tally::add(messages.iter().chain(rows.added()), &new_sets);
     tally::recount(&recount);
     changed.extend_from_slice(&recount);
 
@@ -181,7 +181,8 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     moved.extend(withdrawn_from);
     moved.extend(profile::rows::of_sets(&recount));
     let all = || messages.iter().chain(&rows.statements);
-    let said = profile::candidates::merge(rules, profile::candidates::fold(rules, all()))?;
+    let said =
+        profile::candidates::merge(rules, profile::candidates::fold(rules, all()), &new_sets)?;
     let active = profile::rows::by_set(&distinct(all().map(|statement| statement.set_id)));
     let retold: Vec<i64> = said
         .iter()
