@@ -23,13 +23,33 @@ pub fn reserve_event_ids(count: usize) -> i64 {
     reserve("cdp.event_id_seq", count)
 }
 
-/// Gives each statement its set, making nodes and sets that are new. The new sets.
+/// What a batch knows of its identifiers and sets, so that nothing need be read back.
+#[derive(Default)]
+pub struct Known {
+    /// The nodes of its identifiers: type index and value.
+    pub nodes: HashMap<i64, (u16, String)>,
+    /// The members of its sets.
+    pub members: HashMap<i64, Vec<i64>>,
+    /// Those of its sets that nothing showed before.
+    pub new_sets: HashSet<i64>,
+    /// The first of the nodes that are new with this batch: none but it knows them.
+    first_new_node: Option<i64>,
+}
+
+impl Known {
+    /// Whether a node is new with this batch.
+    pub fn is_new(&self, node: i64) -> bool {
+        self.first_new_node.is_some_and(|first| node >= first)
+    }
+}
+
+/// Gives each statement its set, making nodes and sets that are new.
 pub fn resolve<'a>(
     rules: &Rules,
     statements: impl Iterator<Item = &'a mut Statement>,
-) -> Result<HashSet<i64>> {
+) -> Result<Known> {
     let mut statements: Vec<&mut Statement> = statements.collect();
-    let nodes = resolve_nodes(rules, &statements);
+    let (nodes, first_new_node) = resolve_nodes(rules, &statements);
     let mut fingerprints: HashMap<u128, Vec<i64>> = HashMap::with_capacity(statements.len());
     let mut of_statement = Vec::with_capacity(statements.len());
     for statement in &statements {
@@ -47,17 +67,25 @@ pub fn resolve<'a>(
         fingerprints.entry(fingerprint).or_insert(members);
         of_statement.push(fingerprint);
     }
-    let (ids, new) = resolve_sets(fingerprints);
+    let mut known = Known {
+        nodes: nodes
+            .into_iter()
+            .map(|((index, value), node)| (node, (index as u16, value.to_owned())))
+            .collect(),
+        first_new_node,
+        ..Known::default()
+    };
+    let ids = resolve_sets(fingerprints, &mut known);
     for (statement, fingerprint) in statements.iter_mut().zip(of_statement) {
         statement.set_id = ids[&fingerprint];
     }
-    Ok(new)
+    Ok(known)
 }
 
 fn resolve_nodes<'a>(
     rules: &Rules,
     statements: &'a [&mut Statement],
-) -> HashMap<(usize, &'a str), i64> {
+) -> (HashMap<(usize, &'a str), i64>, Option<i64>) {
     let mut wanted: Vec<(usize, &str)> = Vec::new();
     let mut nodes: HashMap<(usize, &str), i64> = HashMap::new();
     for (type_index, value) in statements.iter().flat_map(|s| &s.identifiers) {
@@ -79,7 +107,7 @@ fn resolve_nodes<'a>(
     );
     let missing: Vec<_> = wanted.into_iter().filter(|key| nodes[key] == 0).collect();
     if missing.is_empty() {
-        return nodes;
+        return (nodes, None);
     }
     let first = reserve("cdp.node_id_seq", missing.len());
     let ids: Vec<i64> = (first..).take(missing.len()).collect();
@@ -107,10 +135,10 @@ fn resolve_nodes<'a>(
     for (key, id) in missing.into_iter().zip(ids) {
         nodes.insert(key, id);
     }
-    nodes
+    (nodes, Some(first))
 }
 
-fn resolve_sets(wanted: HashMap<u128, Vec<i64>>) -> (HashMap<u128, i64>, HashSet<i64>) {
+fn resolve_sets(mut wanted: HashMap<u128, Vec<i64>>, known: &mut Known) -> HashMap<u128, i64> {
     let mut ids = HashMap::with_capacity(wanted.len());
     look_up::each(
         ("cdp.identifier_sets", &["fingerprint"]),
@@ -123,12 +151,14 @@ fn resolve_sets(wanted: HashMap<u128, Vec<i64>>) -> (HashMap<u128, i64>, HashSet
             ids.insert(*fingerprint, found.want(1));
         },
     );
-    let mut missing: Vec<(u128, Vec<i64>)> = wanted
-        .into_iter()
-        .filter(|(fingerprint, _)| !ids.contains_key(fingerprint))
-        .collect();
+    for (fingerprint, id) in &ids {
+        if let Some(members) = wanted.remove(fingerprint) {
+            known.members.insert(*id, members);
+        }
+    }
+    let mut missing: Vec<(u128, Vec<i64>)> = wanted.into_iter().collect();
     if missing.is_empty() {
-        return (ids, HashSet::new());
+        return ids;
     }
     missing.sort_unstable_by(|a, b| a.1.cmp(&b.1));
     let first = reserve("cdp.set_id_seq", missing.len());
@@ -145,11 +175,13 @@ fn resolve_sets(wanted: HashMap<u128, Vec<i64>>) -> (HashMap<u128, i64>, HashSet
         },
     );
     let mut memberships = Vec::new();
-    for ((fingerprint, members), id) in missing.iter().zip(&new) {
-        ids.insert(*fingerprint, *id);
+    for ((fingerprint, members), id) in missing.into_iter().zip(new) {
+        ids.insert(fingerprint, id);
         if members.len() > 1 {
-            memberships.extend(members.iter().map(|node| (*node, *id)));
+            memberships.extend(members.iter().map(|node| (*node, id)));
         }
+        known.members.insert(id, members);
+        known.new_sets.insert(id);
     }
     memberships.sort_unstable();
     append(
@@ -160,5 +192,5 @@ fn resolve_sets(wanted: HashMap<u128, Vec<i64>>) -> (HashMap<u128, i64>, HashSet
             values.put(node).put(set);
         },
     );
-    (ids, new.into_iter().collect())
+    ids
 }

@@ -47,13 +47,18 @@ impl Tally {
     }
 }
 
-/// Adds what statements say. The sets whose links may have become stronger or older: those that a
-/// source showed for the first time, earlier than before, or on a new day. `new_sets` are known to
-/// have no evidence yet.
-pub fn add<'a>(
-    statements: impl Iterator<Item = &'a Statement>,
-    new_sets: &HashSet<i64>,
-) -> Vec<i64> {
+/// What a batch added to the evidence.
+#[derive(Default)]
+pub struct Added {
+    /// The sets whose links may have become stronger or older: those that a source showed for the
+    /// first time, earlier than before, or on a new day.
+    pub changed: Vec<i64>,
+    /// Those among them that a source showed for the first time.
+    pub appeared: Vec<i64>,
+}
+
+/// Adds what statements say. `new_sets` are known to have no evidence yet.
+pub fn add<'a>(statements: impl Iterator<Item = &'a Statement>, new_sets: &HashSet<i64>) -> Added {
     let mut tallies: HashMap<(i64, i32), Tally> = HashMap::new();
     for statement in statements {
         let tally = Tally::of(statement);
@@ -63,7 +68,7 @@ pub fn add<'a>(
             .or_insert(tally);
     }
     if tallies.is_empty() {
-        return Vec::new();
+        return Added::default();
     }
     let mut keys: Vec<(i64, i32)> = tallies.keys().copied().collect();
     keys.sort_unstable();
@@ -104,6 +109,8 @@ pub fn add<'a>(
         .iter()
         .copied()
         .partition(|key| before.contains_key(key));
+    let mut appeared: Vec<i64> = new.iter().map(|key| key.0).collect();
+    appeared.dedup();
     append(
         "cdp.set_evidence",
         &[
@@ -127,7 +134,7 @@ pub fn add<'a>(
         },
     );
     join_known(&known, &tallies);
-    changed
+    Added { changed, appeared }
 }
 
 /// Adds to the evidence of sets that have some from that source.
