@@ -23,7 +23,8 @@ GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nod
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
 GRANT EXECUTE ON FUNCTION cdp.resolve(text, text), cdp.resolve(text, text, timestamptz), cdp.profile_ids,
-    cdp.profile, cdp.explain_identity, cdp.preview_segment, cdp.progress()
+    cdp.profile, cdp.explain_identity(text, text, text, text), cdp.explain_identity(bigint, bigint),
+    cdp.preview_segment, cdp.progress()
     TO cdp_reader;
 
 -- What cdp.status() reads: how much and how fast, not what. It runs with the rights of its caller.
