@@ -201,7 +201,18 @@ install_rust() {
 	if ! command -v cargo >/dev/null; then
 		say "installing Rust with rustup, into ~/.cargo"
 		mkdir -p "$CDP_LOCAL/log"
-		curl -sSf --proto '=https' --tlsv1.2 --retry 3 https://sh.rustup.rs -o "$CDP_LOCAL/rustup-init.sh"
+		# The second address is where rustup gets Rust itself from: a network that lets this pass may not know the first.
+		local site
+		: >"$CDP_LOCAL/log/curl.log"
+		for site in https://sh.rustup.rs https://static.rust-lang.org/rustup/rustup-init.sh; do
+			! curl -sSfL --proto '=https' --tlsv1.2 --retry 3 "$site" -o "$CDP_LOCAL/rustup-init.sh" \
+				2>>"$CDP_LOCAL/log/curl.log" || break
+			site=
+		done
+		[ -n "$site" ] || {
+			cat "$CDP_LOCAL/log/curl.log" >&2
+			die "rustup cannot be had from sh.rustup.rs or static.rust-lang.org; install Rust (https://rustup.rs) and run this again"
+		}
 		logged rustup sh "$CDP_LOCAL/rustup-init.sh" -y --no-modify-path --profile minimal -c clippy -c rustfmt
 		hash -r
 	fi
