@@ -454,7 +454,8 @@ ${setting%%=*} = '${setting#*=}'"
 	chmod 644 "$dir/settings" "$dir/profile"
 	say "starting the server $name"
 	# The server must not hold what we hold open: a script's caller may wait for the end of its output.
-	if ! as_server_user "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 start </dev/null >/dev/null 2>&1; then
+	# With RUST_BACKTRACE every error of ours, be it a cancelled statement, would come with a page of stack.
+	if ! as_server_user env -u RUST_BACKTRACE -u RUST_LIB_BACKTRACE "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 start </dev/null >/dev/null 2>&1; then
 		tail -n 20 "$dir/log" >&2
 		die "the server $name did not start (log: $dir/log)"
 	fi
