@@ -34,7 +34,7 @@ unset PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGPASSWORD PGPASSFILE PGSERVICE
 	PGSSLMODE PGTZ PGCLIENTENCODING
 
 export PGRX_HOME=$CDP_LOCAL/pgrx
-export PATH=$CDP_LOCAL/tools/bin:$PATH:${HOME:-/root}/.cargo/bin
+export PATH=$CDP_LOCAL/tools/bin:$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 export USER=${USER:-$(id -un)}
 
 if [ "$(id -u)" = 0 ]; then CDP_OS_USER=postgres; else CDP_OS_USER=$(id -un); fi
