@@ -46,6 +46,12 @@ die() {
 	exit 1
 }
 is_root() { [ "$(id -u)" = 0 ]; }
+
+# After `sudo scripts/demo` the user cannot write what root made, and the other way round root would leave such.
+if [ -e "$CDP_LOCAL" ] && [ ! -O "$CDP_LOCAL" ]; then
+	die "$CDP_LOCAL belongs to $(stat -Lc %U "$CDP_LOCAL"), who ran this before: run it as $(stat -Lc %U "$CDP_LOCAL"), or remove it first"
+fi
+
 as_root() { if is_root; then "$@"; else sudo "$@"; fi; }
 
 # Runs a command as the user that servers run as. From /: it may not be allowed to read where we stand.
