@@ -386,6 +386,12 @@ build_extension_locked() {
 check_name() {
 	[[ $1 =~ ^[a-z0-9][a-z0-9_-]{0,30}$ ]] || die "$1: a server's name is made of a-z, 0-9, _ and -"
 }
+check_settings() {
+	local setting
+	for setting in "$@"; do
+		case $setting in *=*) ;; *) die "a setting is NAME=VALUE, not $setting" ;; esac
+	done
+}
 server_dir() { printf '%s/servers/%s/%s' "$CDP_RUN" "$CDP_MAJOR" "$1"; }
 socket_dir() {
 	local dir
@@ -446,8 +452,8 @@ unix_socket_permissions = 0700
 shared_preload_libraries = 'pg_cdp'
 timezone = 'UTC'
 log_timezone = 'UTC'"
+	check_settings "$@"
 	for setting in "$@"; do
-		case $setting in *=*) ;; *) die "a setting is NAME=VALUE, not $setting" ;; esac
 		settings+="
 ${setting%%=*} = '${setting#*=}'"
 	done
