@@ -115,6 +115,8 @@ apt_update() {
 }
 apt_has() { apt-cache show "$1" >/dev/null 2>&1; }
 
+PGDG="add the PostgreSQL project's (https://wiki.postgresql.org/wiki/Apt)"
+
 # CDP_MAJOR: what was asked for; else 15; else what is installed; else the newest in the package lists.
 choose_major() {
 	[ -z "$CDP_MAJOR" ] || return 0
@@ -124,6 +126,9 @@ choose_major() {
 		15 | 16 | 17 | 18) CDP_MAJOR=$CDP_PG ;;
 		*) die "CDP_PG=$CDP_PG: PostgreSQL 15, 16, 17 or 18 is wanted" ;;
 		esac
+		[ ! -f "/usr/include/postgresql/$CDP_MAJOR/server/postgres.h" ] || return 0
+		apt_has "postgresql-server-dev-$CDP_MAJOR" || apt_update
+		apt_has "postgresql-server-dev-$CDP_MAJOR" || die "CDP_PG=$CDP_PG: no PostgreSQL $CDP_MAJOR in the package lists; $PGDG"
 		return 0
 	fi
 	for major in 15 18 17 16; do
@@ -142,7 +147,7 @@ choose_major() {
 			return 0
 		fi
 	done
-	die "no PostgreSQL 15 to 18 in the package lists; add the PostgreSQL project's (https://wiki.postgresql.org/wiki/Apt)"
+	die "no PostgreSQL 15 to 18 in the package lists; $PGDG"
 }
 
 server_is_installed() {
