@@ -26,6 +26,13 @@ CDP_HASH=$(printf %s "$CDP_ROOT" | sha256sum | cut -c1-10)
 CDP_RUN=
 CDP_MAJOR=
 
+# PostgreSQL's own programs call each other through a shell, and quote only so much.
+case $CDP_ROOT in *[\"\$\`]* | *$'\n'*)
+	printf '%s: the path of this checkout has a ", $ or ` in it, which PostgreSQL cannot cope with: move it\n' "${0##*/}" >&2
+	exit 1
+	;;
+esac
+
 PGRX_VERSION=0.18.1
 SOCKET_LIMIT=107 # bytes of a Unix socket's path: sun_path, less its final zero
 
@@ -398,10 +405,11 @@ check_settings() {
 	done
 }
 server_dir() { printf '%s/servers/%s/%s' "$CDP_RUN" "$CDP_MAJOR" "$1"; }
+# Beside the data, unless the path is too long, or unix_socket_directories, a list, would take it for something else
 socket_dir() {
 	local dir
 	dir=$(server_dir "$1")
-	if [ "$(printf %s "$dir/.s.PGSQL.5432" | wc -c)" -le "$SOCKET_LIMIT" ]; then
+	if [[ $dir != *[\'\\,]* ]] && [ "$(printf %s "$dir/.s.PGSQL.5432" | wc -c)" -le "$SOCKET_LIMIT" ]; then
 		printf %s "$dir"
 	else
 		printf '/tmp/pg_cdp.%s.%s.%s' "$CDP_HASH" "$CDP_MAJOR" "$1"
@@ -434,7 +442,7 @@ private_folder() {
 # server_start NAME debug|release [SETTING=VALUE…]. A running server is restarted if its settings or the
 # library have changed, otherwise left as it is.
 server_start() {
-	local name=$1 profile=$2 dir bin socket settings setting
+	local name=$1 profile=$2 dir bin socket settings setting value quote=\'
 	shift 2
 	check_name "$name"
 	dir=$(server_dir "$name")
@@ -459,8 +467,10 @@ timezone = 'UTC'
 log_timezone = 'UTC'"
 	check_settings "$@"
 	for setting in "$@"; do
+		value=${setting#*=}
+		value=${value//\\/\\\\}
 		settings+="
-${setting%%=*} = '${setting#*=}'"
+${setting%%=*} = '${value//$quote/$quote$quote}'"
 	done
 	if server_is_running "$name"; then
 		[ "$(cat "$dir/settings")" != "$settings" ] || return 0
