@@ -72,6 +72,9 @@ COMMENT ON FUNCTION cdp.rebuild IS 'derives everything anew from what was accept
 
 COMMENT ON FUNCTION cdp.resolve IS 'the profile that an identifier belongs to';
 COMMENT ON FUNCTION cdp.explain_identity IS 'the chain of evidence between two identifiers';
+COMMENT ON FUNCTION cdp.profile_graph IS 'the identifiers and links of a profile, and the links that were refused, as JSON';
+COMMENT ON FUNCTION cdp.profile_graph_dot IS 'the identifiers and links of a profile, as a graph for Graphviz';
+COMMENT ON FUNCTION cdp.profile_graph_svg IS 'the identifiers and links of a profile, as a picture in SVG';
 
 -- Profiles -----------------------------------------------------------------------------------------
 

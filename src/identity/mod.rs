@@ -8,6 +8,7 @@
 pub mod explain;
 mod graph;
 mod links;
+mod picture;
 pub mod resolve;
 mod shared;
 
