@@ -138,7 +138,7 @@ impl Links {
         let found = sql::read_rows(
             include_str!("../../sql/picture/links.sql"),
             args![own.to_vec(), profile_id],
-            |row| (row.want::<bool>(6), decided(rules, &row)),
+            |row| (row.want::<bool>(7), decided(rules, &row)),
         );
         let mut outside = 0;
         for (is_inside, link) in found {
@@ -168,7 +168,8 @@ impl Links {
         )
         .into_iter()
         .collect();
-        for (low, high, shown) in &mut self.shown {
+        let observed = |(_, _, shown): &&mut (i64, i64, Shown)| shown.kind == Kind::Observed;
+        for (low, high, shown) in self.shown.iter_mut().filter(observed) {
             if let Some(found) = found.remove(&(*low, *high)) {
                 *shown = Shown {
                     decision: shown.decision,
@@ -199,15 +200,25 @@ impl Links {
     }
 }
 
-/// A link as it was decided, yet without evidence.
+/// A link as it was decided; of one that was observed, yet without evidence.
 fn decided(rules: &Rules, row: &Row) -> (i64, i64, Shown) {
     let rule_type = row
-        .get::<i32>(5)
+        .get::<i32>(6)
         .and_then(|id| rules.type_index(id).ok())
         .map(|index| index as u16);
+    let made_at = row.get(9).map_or(0, time::from_pg);
     let shown = Shown {
-        confirmed: row.want(3),
-        decision: Decision::from_code(row.want(4), rule_type),
+        kind: match row.want::<String>(3).as_str() {
+            "a" => Kind::Asserted,
+            "c" => Kind::AssertedApart,
+            _ => Kind::Observed,
+        },
+        confirmed: row.want(4),
+        decision: Decision::from_code(row.want(5), rule_type),
+        sources: row.get(8).into_iter().collect(),
+        first_seen: made_at,
+        last_seen: made_at,
+        reason: row.get(10),
         ..nothing()
     };
     (row.want(1), row.want(2), shown)
