@@ -119,6 +119,22 @@ fn what_is_said_by_hand_is_in_the_graph() {
         &mut client,
         &format!("SELECT cdp.profile_graph_svg({JANE})"),
     );
+    // What keeps apart those that were seen together, changes nothing of how often they were.
+    run(
+        &mut client,
+        "SELECT cdp.unlink('user_id', 'u1', 'anonymous_id', 'a1', reason => 'borrowed')",
+    );
+    let borrowed: Vec<String> = links(&mut client, JANE)
+        .into_iter()
+        .filter(|link| link.starts_with("a1 "))
+        .collect();
+    assert_eq!(
+        borrowed,
+        [
+            r#"a1 - u1: cannot_link cannot_link ["postgres"] 0"#,
+            r#"a1 - u1: observed cannot_link ["web"] 2 2026-01-05 2026-01-07"#,
+        ]
+    );
     for said in ["ticket 7", "twins", "asserted by hand", "asserted apart"] {
         assert!(svg.contains(said), "{said}");
     }
