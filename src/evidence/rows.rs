@@ -565,7 +565,8 @@ fn remember(places: &[Place], statements: &[Statement], event_ids: &[i64]) {
          ON CONFLICT (source_id, key) DO UPDATE \
          SET version = EXCLUDED.version, part = EXCLUDED.part, set_id = EXCLUDED.set_id, \
              \"time\" = EXCLUDED.\"time\", event_id = EXCLUDED.event_id, \
-             said_at = EXCLUDED.said_at, said = EXCLUDED.said, shown = EXCLUDED.shown",
+             said_at = EXCLUDED.said_at, said = EXCLUDED.said, shown = EXCLUDED.shown, \
+             revoked = r.revoked AND EXCLUDED.set_id IS NOT NULL",
         args![
             places.iter().map(|p| p.at.source_id).collect::<Vec<_>>(),
             places.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(),
