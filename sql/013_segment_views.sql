@@ -35,11 +35,10 @@ COMMENT ON VIEW cdp.first_evidence IS 'when each identifier was first shown, and
 -- was in one that did.
 CREATE VIEW cdp_segment.id_graph_updates AS
 SELECT g.segment_id, g.canonical_segment_id, g.triggering_event_type, g.triggering_event_id,
-       g."timestamp", g.received_at, g.received_at AS uuid_ts,
-       (extract(epoch FROM g."timestamp") * 1000000)::bigint AS seq
+       g."timestamp", g.received_at, g.uuid_ts, (extract(epoch FROM g.uuid_ts) * 1000000)::bigint AS seq
   FROM (SELECT b.node_id AS segment_id, b.node_id AS canonical_segment_id,
                f.type AS triggering_event_type, f.message_id AS triggering_event_id,
-               f.first_seen AS "timestamp", f.received_at
+               f.first_seen AS "timestamp", f.received_at, f.received_at AS uuid_ts
           FROM (SELECT c.node_id FROM cdp.clusters c
                  WHERE c.profile_id = c.node_id
                    AND NOT EXISTS (SELECT 1 FROM cdp.identity_moves m WHERE m.node_id = c.node_id)
@@ -52,7 +51,8 @@ SELECT g.segment_id, g.canonical_segment_id, g.triggering_event_type, g.triggeri
         UNION ALL
         SELECT m.node_id, m.to_profile, coalesce(e.type, s.cause),
                coalesce(p.message_id, p.event_id::text, s.change_id::text),
-               coalesce(e."time", s.decided_at), coalesce(e.received_at, s.decided_at)
+               coalesce(e."time", s.decided_at), coalesce(e.received_at, s.decided_at),
+               s.decided_at
           FROM cdp.identity_moves m
           JOIN cdp.identity_steps s ON s.step_id = m.step_id
           LEFT JOIN cdp.profile_changes p
