@@ -38,7 +38,12 @@ SELECT g.segment_id, g.canonical_segment_id, g.triggering_event_type, g.triggeri
        g."timestamp", g.received_at, g.uuid_ts, (extract(epoch FROM g.uuid_ts) * 1000000)::bigint AS seq
   FROM (SELECT b.node_id AS segment_id, b.node_id AS canonical_segment_id,
                f.type AS triggering_event_type, f.message_id AS triggering_event_id,
-               f.first_seen AS "timestamp", f.received_at, f.received_at AS uuid_ts
+               f.first_seen AS "timestamp", f.received_at,
+               -- Something older can be received later; a profile still was there before it went over.
+               least(f.received_at, (SELECT min(s.decided_at) - interval '1 microsecond'
+                                       FROM cdp.identity_moves m
+                                       JOIN cdp.identity_steps s ON s.step_id = m.step_id
+                                      WHERE m.node_id = b.node_id)) AS uuid_ts
           FROM (SELECT c.node_id FROM cdp.clusters c
                  WHERE c.profile_id = c.node_id
                    AND NOT EXISTS (SELECT 1 FROM cdp.identity_moves m WHERE m.node_id = c.node_id)

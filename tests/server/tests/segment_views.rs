@@ -194,19 +194,16 @@ fn what_was_decided_last_is_the_newest_whenever_it_happened() {
             r#"{"type": "page", "userId": "u1", "timestamp": "2026-03-01T10:00:00Z"}"#,
             r#"{"type": "page", "anonymousId": "a1", "timestamp": "2026-03-02T10:00:00Z"}"#,
             r#"{"type": "page", "userId": "u1", "anonymousId": "a1", "timestamp": "2026-02-01T10:00:00Z"}"#,
+            r#"{"type": "page", "anonymousId": "a1", "timestamp": "2026-01-01T10:00:00Z"}"#,
         ],
     );
     assert_eq!(
         rows(
             &mut client,
             "[segment_id], [canonical_segment_id], \"timestamp\"::date",
-            "cdp_segment.id_graph_updates ORDER BY seq"
+            "cdp_segment.id_graph_updates WHERE segment_id <> cdp.resolve('user_id', 'u1') ORDER BY seq"
         ),
-        [
-            "u1 | u1 | 2026-02-01",
-            "a1 | a1 | 2026-02-01",
-            "a1 | u1 | 2026-02-01"
-        ]
+        ["a1 | a1 | 2026-01-01", "a1 | u1 | 2026-02-01"]
     );
 }
 
