@@ -34,7 +34,7 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 5,
-        scripts: &[include_str!("../../sql/013_segment_views.sql")],
+        scripts: &[include_str!("../../sql/014_segment_views.sql")],
     },
 ];
 
