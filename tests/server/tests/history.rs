@@ -2,7 +2,7 @@
 //! who somebody was at a time.
 
 use cdp_server_tests::sql::{column, one, run};
-use cdp_server_tests::{Client, TestDb, fresh_db};
+use cdp_server_tests::{Client, Server, ServerOptions, TestDb, fresh_db};
 
 fn db() -> (TestDb, Client) {
     let db = fresh_db();
@@ -205,4 +205,32 @@ fn an_identifier_resolves_to_who_it_was() {
     for (at, present) in &told {
         assert_eq!(&who(&mut c, Some(at)), present, "{at}");
     }
+}
+
+/// Steps in which identifiers only became known are kept to the minute, after a day.
+#[test]
+fn what_only_became_known_is_thinned() {
+    let server = Server::start(ServerOptions {
+        preload: true,
+        settings: &[("cdp.workers", "off"), ("cdp.discovery_interval", "200ms")],
+    });
+    server.create_cdp_db("app");
+    let mut c = server.connect("app");
+    run(
+        &mut c,
+        "INSERT INTO cdp.identity_steps (decided_at, cause, last_node_id, moves) \
+         SELECT date_trunc('minute', now()) - age + second * interval '1 second', 'batch', n, moves \
+           FROM (VALUES (1, interval '3 days', 10, 1), (2, '3 days', 20, 0), (3, '3 days', 30, 0), (4, '3 days', 59, 0), \
+                        (5, '2 days', 10, 0), (6, '2 days', 20, 1), (7, '1 hour', 10, 0), (8, '1 hour', 20, 0)) \
+                s (n, age, second, moves) ORDER BY n",
+    );
+    run(&mut c, "ALTER SYSTEM SET cdp.workers = on");
+    run(&mut c, "SELECT pg_reload_conf()");
+    let left =
+        "SELECT string_agg(last_node_id::text, ' ' ORDER BY step_id) FROM cdp.identity_steps";
+    server.wait_for(
+        "the worker to keep house",
+        std::time::Duration::from_secs(30),
+        || (one::<String>(&mut c, left) == "1 4 6 7 8").then_some(()),
+    );
 }
