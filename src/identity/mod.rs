@@ -13,6 +13,7 @@ pub mod explain;
 mod graph;
 pub mod history;
 mod links;
+mod picture;
 pub mod resolve;
 mod shared;
 
