@@ -9,6 +9,7 @@ pub mod jsonb;
 pub mod latch;
 pub mod lock;
 pub mod process;
+pub mod reader;
 pub mod role;
 pub mod seal;
 pub mod shmem;
