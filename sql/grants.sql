@@ -18,8 +18,8 @@ GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nod
     cdp.inert_identifiers,
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
-GRANT EXECUTE ON FUNCTION cdp.resolve, cdp.profile, cdp.explain_identity, cdp.preview_segment, cdp.progress()
-    TO cdp_reader;
+GRANT EXECUTE ON FUNCTION cdp.resolve, cdp.profile, cdp.explain_identity, cdp.connected_components(text),
+    cdp.connected_components(text, anyelement), cdp.preview_segment, cdp.progress() TO cdp_reader;
 
 -- What cdp.status() reads: how much and how fast, not what. It runs with the rights of its caller.
 GRANT SELECT ON cdp.batches, cdp.attempts TO cdp_reader;

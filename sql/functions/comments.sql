@@ -72,6 +72,8 @@ COMMENT ON FUNCTION cdp.rebuild IS 'derives everything anew from what was accept
 
 COMMENT ON FUNCTION cdp.resolve IS 'the profile that an identifier belongs to';
 COMMENT ON FUNCTION cdp.explain_identity IS 'the chain of evidence between two identifiers';
+COMMENT ON FUNCTION cdp.connected_components(text) IS 'the connected components of the pairs that a query gives: each node with the smallest of its component';
+COMMENT ON FUNCTION cdp.connected_components(text, anyelement) IS 'the same, with nodes of the type of node_type: NULL::bigint';
 
 -- Profiles -----------------------------------------------------------------------------------------
 

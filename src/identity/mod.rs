@@ -5,6 +5,7 @@
 //! three steps: which identifiers are shared now ([`shared`]), the stars of the sets and the links
 //! that they show ([`links`]), the clusters of those links' region (the engine's `graph::update`).
 
+mod components;
 pub mod explain;
 mod graph;
 mod links;

@@ -18,6 +18,14 @@ pub struct Column {
     pub type_oid: pg_sys::Oid,
 }
 
+/// The name of a type, as in SQL.
+pub fn type_name(type_oid: pg_sys::Oid) -> String {
+    // SAFETY: a catalogue look-up, which gives a palloc'ed text, of unknown types too.
+    unsafe { std::ffi::CStr::from_ptr(pg_sys::format_type_be(type_oid)) }
+        .to_string_lossy()
+        .into_owned()
+}
+
 /// One row, for as long as the closure runs that it is given to.
 pub struct Row<'a> {
     values: &'a [pg_sys::Datum],
@@ -38,6 +46,16 @@ impl<'a> Row<'a> {
         );
         // SAFETY: the type was checked just now; the datum stays where it is while the row does.
         (!self.nulls[at]).then(|| unsafe { T::read(self.values[at]) })
+    }
+
+    /// The number of column `n`, from 1, of any type of integer.
+    #[inline]
+    pub fn integer(&self, n: usize) -> Option<i64> {
+        match self.types[n - 1] {
+            pg_sys::INT2OID => self.get::<i16>(n).map(i64::from),
+            pg_sys::INT4OID => self.get::<i32>(n).map(i64::from),
+            _ => self.get::<i64>(n),
+        }
     }
 
     /// The value of column `n`, from 1, which is never NULL.
@@ -153,28 +171,40 @@ impl<'a> Value<'a> for &'a [i64] {
     }
 }
 
-/// Runs a query of ours; each row through `row`. How many there were. It sees what the transaction
-/// wrote before. It ends early when `row` fails.
-pub fn each(sql: &str, args: &Args, mut row: impl FnMut(&Row) -> Result<()>) -> Result<u64> {
-    run(sql, args, false, &mut |_| Ok(()), &mut row)
+/// Who reads a query of unknown columns.
+pub trait Reader {
+    /// What columns there are; called once, before the first row.
+    fn columns(&mut self, columns: &[Column]) -> Result<()>;
+    /// One row. An error ends the query.
+    fn row(&mut self, row: &Row) -> Result<()>;
 }
 
-/// Runs a user's query in the caller's snapshot, as whoever acts now; each row through `row`, after
-/// `columns` has seen what there is. It may only read.
-pub fn each_of_user(
-    sql: &str,
-    mut columns: impl FnMut(&[Column]) -> Result<()>,
-    mut row: impl FnMut(&Row) -> Result<()>,
-) -> Result<u64> {
-    run(sql, &[], true, &mut columns, &mut row)
+/// Runs a query of ours; each row through `row`. How many there were. It sees what the transaction
+/// wrote before. It ends early when `row` fails.
+pub fn each(sql: &str, args: &Args, row: impl FnMut(&Row) -> Result<()>) -> Result<u64> {
+    struct Known<F>(F);
+    impl<F: FnMut(&Row) -> Result<()>> Reader for Known<F> {
+        fn columns(&mut self, _: &[Column]) -> Result<()> {
+            Ok(())
+        }
+        fn row(&mut self, row: &Row) -> Result<()> {
+            (self.0)(row)
+        }
+    }
+    run(sql, args, false, &mut Known(row))
+}
+
+/// Runs a user's query in the caller's snapshot, as whoever acts now. It may only read. How many rows
+/// there were.
+pub fn each_of_user(sql: &str, reader: &mut impl Reader) -> Result<u64> {
+    run(sql, &[], true, reader)
 }
 
 /// What PostgreSQL calls with each row. The head comes first: PostgreSQL knows no more of it.
 #[repr(C)]
 struct Receiver<'a> {
     head: pg_sys::DestReceiver,
-    columns: &'a mut dyn FnMut(&[Column]) -> Result<()>,
-    row: &'a mut dyn FnMut(&Row) -> Result<()>,
+    reader: &'a mut dyn Reader,
     /// Of the columns; empty until the first start.
     types: Vec<pg_sys::Oid>,
     started: bool,
@@ -184,13 +214,7 @@ struct Receiver<'a> {
     context: pg_sys::MemoryContext,
 }
 
-fn run(
-    sql: &str,
-    args: &Args,
-    read_only: bool,
-    columns: &mut dyn FnMut(&[Column]) -> Result<()>,
-    row: &mut dyn FnMut(&Row) -> Result<()>,
-) -> Result<u64> {
+fn run(sql: &str, args: &Args, read_only: bool, reader: &mut dyn Reader) -> Result<u64> {
     let sql = CString::new(sql).map_err(|_| Error::invalid("the query holds a zero byte"))?;
     // SAFETY: an SPI connection of its own, closed in order; an error in between leaves it, and the
     // memory context, to the abort of the (sub)transaction. The receiver stands still on the stack
@@ -205,8 +229,7 @@ fn run(
                 rDestroy: Some(nothing),
                 mydest: pg_sys::CommandDest::DestTuplestore,
             },
-            columns,
-            row,
+            reader,
             types: Vec::new(),
             started: false,
             rows: 0,
@@ -295,7 +318,7 @@ unsafe extern "C-unwind" fn start(
     }
     receiver.started = true;
     receiver.types = attributes.iter().map(|column| column.type_oid).collect();
-    if let Err(error) = (receiver.columns)(&attributes) {
+    if let Err(error) = receiver.reader.columns(&attributes) {
         error.raise();
     }
 }
@@ -326,7 +349,7 @@ unsafe extern "C-unwind" fn receive(
         };
         let outer = pg_sys::CurrentMemoryContext;
         pg_sys::CurrentMemoryContext = receiver.context;
-        let result = (receiver.row)(&row);
+        let result = receiver.reader.row(&row);
         pg_sys::CurrentMemoryContext = outer;
         if !(*receiver.context).isReset {
             pg_sys::MemoryContextReset(receiver.context);

@@ -10,10 +10,12 @@
 //! - [`update`] runs it over the part of a stored graph that a change can reach, and gives the same
 //!   result as a full pass;
 //! - [`star`] derives the links of one identifier set;
-//! - [`chain`] explains why two identifiers are in one cluster.
+//! - [`chain`] explains why two identifiers are in one cluster;
+//! - [`components`] are the clusters where no rule forbids anything.
 
 mod chain;
 mod clusters;
+pub mod components;
 mod conflicts;
 mod decision;
 mod order;
