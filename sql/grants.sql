@@ -12,14 +12,22 @@ GRANT EXECUTE ON FUNCTION cdp.inbox_wake(), cdp.ingest, cdp.identify, cdp.track,
 
 -- cdp_reader reads people, not the machinery.
 GRANT SELECT ON cdp.profiles, cdp.profile_events, cdp.profile_identifiers, cdp.profile_sets,
-    cdp.segment_members, cdp.segment_history, cdp.unmatched_records TO cdp_reader;
+    cdp.segment_members, cdp.segment_history, cdp.unmatched_records,
+    cdp.identity_changes, cdp.profile_merges, cdp.assertion_log TO cdp_reader;
 GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nodes, cdp.set_traits,
     cdp.set_evidence, cdp.identifier_sets, cdp.set_members, cdp.set_links, cdp.links,
-    cdp.inert_identifiers,
+    cdp.inert_identifiers, cdp.asserted_links, cdp.cannot_links, cdp.assertions,
+    cdp.identity_steps, cdp.identity_moves, cdp.profile_changes,
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
+<<<<<<< HEAD
 GRANT EXECUTE ON FUNCTION cdp.resolve, cdp.profile, cdp.explain_identity, cdp.connected_components(text),
     cdp.connected_components(text, anyelement), cdp.preview_segment, cdp.progress() TO cdp_reader;
+=======
+GRANT EXECUTE ON FUNCTION cdp.resolve(text, text), cdp.resolve(text, text, timestamptz), cdp.profile_ids,
+    cdp.profile, cdp.explain_identity, cdp.profile_graph, cdp.profile_graph_dot, cdp.profile_graph_svg,
+    cdp.preview_segment, cdp.progress() TO cdp_reader;
+>>>>>>> dev-m1
 
 -- What cdp.status() reads: how much and how fast, not what. It runs with the rights of its caller.
 GRANT SELECT ON cdp.batches, cdp.attempts TO cdp_reader;

@@ -5,6 +5,7 @@ pub mod graph;
 pub mod identifier;
 pub mod mapping;
 pub mod message;
+pub mod picture;
 pub mod record;
 pub mod schedule;
 pub mod segment;

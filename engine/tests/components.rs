@@ -64,7 +64,7 @@ fn numbers() -> impl Strategy<Value = Vec<(i64, i64)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn of_numbers(links in numbers(), batch in 1..70_usize) {
@@ -103,7 +103,7 @@ fn chains(numbers: impl Iterator<Item = i64>) -> Vec<(i64, i64)> {
 #[test]
 fn numbers_that_turn_out_to_be_dense() {
     // They jump about, so that at first few of many are there.
-    let size = 3_000_000;
+    let size = 1_200_000;
     let names = bigints(&chains(shuffled(size)), 1_000);
     assert_eq!(names.len() as i64, size);
     assert!(names.iter().all(|(node, name)| *name == node / 10 * 10));
@@ -111,11 +111,11 @@ fn numbers_that_turn_out_to_be_dense() {
 
 #[test]
 fn numbers_that_turn_out_not_to_be_dense() {
-    let mut links = chains(shuffled(2_000_000));
+    let mut links = chains(shuffled(1_100_000));
     let far = 1 << 50;
     links.extend([(5, far), (far, 27), (-1, 40), (41, u32::MAX.into())]);
     let names = bigints(&links, 777);
-    assert_eq!(names.len(), 2_000_003);
+    assert_eq!(names.len(), 1_100_003);
     let expected = |node: i64| match node {
         0..10 | 20..30 => 0,
         40..50 | -1 => -1,
@@ -129,12 +129,12 @@ fn numbers_that_turn_out_not_to_be_dense() {
 #[test]
 fn dense_then_not_then_dense_again() {
     let mut links = chains(0..1_000);
-    links.push((3_000_000, 7));
-    links.extend(chains(shuffled(3_000_010)));
+    links.push((1_200_000, 7));
+    links.extend(chains(shuffled(1_200_010)));
     let names = bigints(&links, 64);
-    assert_eq!(names.len(), 3_000_010);
+    assert_eq!(names.len(), 1_200_010);
     let expected = |node: i64| {
-        if node / 10 == 300_000 {
+        if node / 10 == 120_000 {
             0
         } else {
             node / 10 * 10
@@ -145,7 +145,7 @@ fn dense_then_not_then_dense_again() {
 
 #[test]
 fn long_chains_in_any_direction_are_not_slow() {
-    let size = 1_000_000_i64;
+    let size = 200_000_i64;
     for far in [1, 1 << 40] {
         let up: Vec<_> = (1..size).map(|n| (n * far, (n - 1) * far)).collect();
         let down: Vec<_> = up.iter().rev().copied().collect();
@@ -158,7 +158,7 @@ fn long_chains_in_any_direction_are_not_slow() {
 
 #[test]
 fn hubs_are_not_slow() {
-    let links: Vec<_> = (0..1_000_000_i64).map(|n| (n % 3 + 3, n << 20)).collect();
+    let links: Vec<_> = (0..300_000_i64).map(|n| (n % 3 + 3, n << 20)).collect();
     assert_eq!(
         bigints(&links, 10_000)
             .values()

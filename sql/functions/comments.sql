@@ -70,10 +70,24 @@ COMMENT ON FUNCTION cdp.rebuild IS 'derives everything anew from what was accept
 
 -- Identity -----------------------------------------------------------------------------------------
 
-COMMENT ON FUNCTION cdp.resolve IS 'the profile that an identifier belongs to';
+COMMENT ON FUNCTION cdp.resolve(text, text) IS 'the profile that an identifier belongs to';
+COMMENT ON FUNCTION cdp.resolve(text, text, timestamptz) IS 'the profile that an identifier belonged to at an instant';
+COMMENT ON FUNCTION cdp.profile_ids IS 'the present profiles of all that an old profile id ever held';
+COMMENT ON FUNCTION cdp.link IS 'says by hand that two identifiers are of one person';
+COMMENT ON FUNCTION cdp.unlink IS 'says by hand that two identifiers are of two persons';
+COMMENT ON FUNCTION cdp.revoke_source IS 'revokes all that a source said as evidence; it counts as never accepted';
+COMMENT ON FUNCTION cdp.revoke_message IS 'revokes one message, or one mapped row, as evidence; it counts as never accepted';
+COMMENT ON FUNCTION cdp.revoke_event IS 'revokes one message, found by its event_id, as evidence; it counts as never accepted';
+COMMENT ON FUNCTION cdp.undo IS 'undoes what was said by hand, as if it had never been said';
 COMMENT ON FUNCTION cdp.explain_identity IS 'the chain of evidence between two identifiers';
+<<<<<<< HEAD
 COMMENT ON FUNCTION cdp.connected_components(text) IS 'the connected components of the pairs that a query gives: each node with the smallest of its component';
 COMMENT ON FUNCTION cdp.connected_components(text, anyelement) IS 'the same, with nodes of the type of node_type: NULL::bigint';
+=======
+COMMENT ON FUNCTION cdp.profile_graph IS 'the identifiers and links of a profile, and the links that were refused, as JSON';
+COMMENT ON FUNCTION cdp.profile_graph_dot IS 'the identifiers and links of a profile, as a graph for Graphviz';
+COMMENT ON FUNCTION cdp.profile_graph_svg IS 'the identifiers and links of a profile, as a picture in SVG';
+>>>>>>> dev-m1
 
 -- Profiles -----------------------------------------------------------------------------------------
 

@@ -73,6 +73,8 @@ pub struct Applied {
     pub statements: Vec<Statement>,
     /// Where each of them comes from.
     places: Vec<Place>,
+    /// The event of each, 0 for records; once they are remembered.
+    pub event_ids: Vec<i64>,
     /// Sets that lost evidence, and those of rows that replace others.
     pub recount: Vec<i64>,
     /// Versions stored.
@@ -391,11 +393,40 @@ fn state(place: &Place, row: Row) -> Statement {
     }
 }
 
+/// A row that is taken out of its batch.
+pub struct Withheld {
+    /// Its source.
+    pub source_id: i32,
+    /// Its key.
+    pub key: String,
+    /// Set, time and id of its event, if it is one.
+    pub event: Option<(i64, i64, i64)>,
+}
+
 impl Applied {
     /// Remembers which rows stand, once their sets and events are stored. `event_ids` are those of
     /// the statements, 0 for records.
-    pub fn remember(&self, event_ids: &[i64]) {
+    pub fn remember(&mut self, event_ids: &[i64]) {
         remember(&self.places, &self.statements, event_ids);
+        self.event_ids = event_ids.to_vec();
+    }
+
+    /// Takes out what these statements say, once they are remembered.
+    pub fn withhold(&mut self, which: impl Fn(&Statement) -> bool) -> Vec<Withheld> {
+        let mut withheld = Vec::new();
+        for n in (0..self.statements.len()).rev() {
+            if which(&self.statements[n]) {
+                let statement = self.statements.remove(n);
+                let place = self.places.remove(n);
+                let event_id = self.event_ids.remove(n);
+                withheld.push(Withheld {
+                    source_id: statement.source_id,
+                    key: place.key,
+                    event: (event_id != 0).then_some((statement.set_id, statement.time, event_id)),
+                });
+            }
+        }
+        withheld
     }
 
     /// Statements of rows that none stood in the place of.

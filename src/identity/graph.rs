@@ -12,28 +12,61 @@ use crate::args;
 use crate::pg::{Error, Result, Row, sql, time};
 use crate::rules::Rules;
 
+/// What became of the graph.
+#[derive(Default)]
+pub struct Outcome {
+    /// Profiles whose nodes or sets are others than before.
+    pub touched: Touched,
+    /// Nodes that left the graph, with the profile that each was in.
+    pub removed: Vec<(i64, i64)>,
+    /// Nodes in another profile, and links decided otherwise.
+    pub update: Option<Update>,
+    /// Links that are no more.
+    pub unlinked: Vec<(i64, i64)>,
+}
+
 /// Brings the clusters of these nodes' region up to date.
-pub fn update(rules: &Rules, concerned: Concerned) -> Result<Touched> {
+pub fn update(rules: &Rules, concerned: Concerned) -> Result<Outcome> {
     let Concerned {
         mut changed,
         loosened,
         recentred,
+        unlinked,
     } = concerned;
     if changed.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Outcome::default());
     }
-    let mut touched = Vec::new();
+    let mut removed = Vec::new();
     if !loosened.is_empty() {
         let dead = dead_among(&loosened);
         changed.retain(|node| !dead.contains(node));
-        touched = remove(dead);
+        removed = remove(dead);
     }
-    let outcome = graph::update(&mut Stored { rules }, &changed, &rules.type_rules)?;
-    touched.extend(write(rules, &outcome));
+    let mut stored = Stored {
+        rules,
+        by_hand: anything_by_hand(),
+    };
+    let update = graph::update(&mut stored, &changed, &rules.type_rules)?;
+    let mut touched: Touched = removed.iter().map(|(_, profile)| *profile).collect();
+    touched.extend(write(rules, &update));
     touched.extend(profiles_of(&recentred));
     touched.sort_unstable();
     touched.dedup();
-    Ok(touched)
+    Ok(Outcome {
+        touched,
+        removed,
+        update: Some(update),
+        unlinked,
+    })
+}
+
+/// Whether there are links or cannot-links by hand. Mostly there are none, and nothing need be asked
+/// of each region.
+fn anything_by_hand() -> bool {
+    sql::one::<bool>(
+        "SELECT EXISTS (SELECT 1 FROM cdp.asserted_links) OR EXISTS (SELECT 1 FROM cdp.cannot_links)",
+        args![],
+    ) == Some(true)
 }
 
 fn profiles_of(nodes: &[i64]) -> Vec<i64> {
@@ -49,19 +82,17 @@ fn profiles_of(nodes: &[i64]) -> Vec<i64> {
 }
 
 /// Decides the whole graph, and writes the differences.
-pub fn rebuild(rules: &Rules) -> Result<Touched> {
-    let mut touched = sql::rows(
-        "DELETE FROM cdp.clusters c WHERE NOT EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = c.node_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = c.node_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = c.node_id) \
-         RETURNING c.profile_id",
+pub fn rebuild(rules: &Rules) -> Result<Outcome> {
+    let removed = sql::rows(
+        &format!("DELETE FROM cdp.clusters n WHERE {DEAD} RETURNING n.node_id, n.profile_id"),
         args![],
-        |row| row.want::<i64>(1),
+        |row| (row.want::<i64>(1), row.want::<i64>(2)),
     );
     let stored = sql::rows(
         "SELECT i.node_id, i.type_id, i.value, c.profile_id \
          FROM (SELECT node_id FROM cdp.set_nodes UNION SELECT low FROM cdp.links \
-               UNION SELECT high FROM cdp.links) a \
+               UNION SELECT high FROM cdp.links UNION SELECT low FROM cdp.asserted_links \
+               UNION SELECT high FROM cdp.asserted_links) a \
          JOIN cdp.identifiers i USING (node_id) LEFT JOIN cdp.clusters c USING (node_id) \
          ORDER BY i.node_id",
         args![],
@@ -73,7 +104,9 @@ pub fn rebuild(rules: &Rules) -> Result<Touched> {
         .zip(&stored)
         .map(|(n, stored)| (stored.node.id, n))
         .collect();
-    let stored_links = sql::rows(LINKS, args![], |row| read_link(rules, &row));
+    let stored_links = sql::rows(&format!("{LINKS} UNION ALL {ASSERTED}"), args![], |row| {
+        read_link(rules, &row)
+    });
     let links: Vec<Link> = stored_links
         .iter()
         .map(|l| Link {
@@ -87,7 +120,13 @@ pub fn rebuild(rules: &Rules) -> Result<Touched> {
     pgrx::check_for_interrupts!();
     let former: Vec<Option<i64>> = stored.iter().map(|s| s.profile_id).collect();
     let nodes: Vec<Node> = stored.into_iter().map(|s| s.node).collect();
-    let resolution = graph::resolve(&nodes, &links, &[], &rules.type_rules);
+    let cannot: Vec<(u32, u32)> = sql::rows(CANNOT, args![], |row| {
+        Some((*position.get(&row.want(1))?, *position.get(&row.want(2))?))
+    })
+    .into_iter()
+    .flatten()
+    .collect();
+    let resolution = graph::resolve(&nodes, &links, &cannot, &rules.type_rules);
     let moved = (0u32..)
         .zip(&nodes)
         .zip(&former)
@@ -104,20 +143,34 @@ pub fn rebuild(rules: &Rules) -> Result<Touched> {
         .filter(|(link, decision)| link.decision != Some(**decision))
         .map(|(link, &decision)| Decided { link, decision })
         .collect();
-    touched.extend(write(rules, &Update { moved, decided }));
-    Ok(touched)
+    let update = Update { moved, decided };
+    let mut touched: Touched = removed.iter().map(|(_, profile)| *profile).collect();
+    touched.extend(write(rules, &update));
+    Ok(Outcome {
+        touched,
+        removed,
+        update: Some(update),
+        unlinked: Vec::new(),
+    })
 }
 
-const LINKS: &str =
-    "SELECT l.low, l.high, l.confirmed, l.first_seen, l.decision, l.rule_type FROM cdp.links l";
+const LINKS: &str = "SELECT l.low, l.high, l.confirmed, l.first_seen, l.decision, l.rule_type, false \
+     FROM cdp.links l";
+const ASSERTED: &str = "SELECT l.low, l.high, true, l.first_seen, l.decision, l.rule_type, true \
+     FROM cdp.asserted_links l";
+const CANNOT: &str = "SELECT l.low, l.high FROM cdp.cannot_links l";
+
+/// That node `n` is held by no set and no link.
+const DEAD: &str = "NOT EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = n.node_id) \
+     AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = n.node_id) \
+     AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = n.node_id) \
+     AND NOT EXISTS (SELECT 1 FROM cdp.asserted_links l WHERE l.low = n.node_id) \
+     AND NOT EXISTS (SELECT 1 FROM cdp.asserted_links l WHERE l.high = n.node_id)";
 
 /// Those of these nodes that no set and no link holds any more.
 fn dead_among(nodes: &[i64]) -> HashSet<i64> {
     sql::rows(
-        "SELECT n.node_id FROM unnest($1::bigint[]) n (node_id) \
-         WHERE NOT EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = n.node_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = n.node_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = n.node_id)",
+        &format!("SELECT n.node_id FROM unnest($1::bigint[]) n (node_id) WHERE {DEAD}"),
         args![nodes.to_vec()],
         |row| row.want::<i64>(1),
     )
@@ -125,18 +178,28 @@ fn dead_among(nodes: &[i64]) -> HashSet<i64> {
     .collect()
 }
 
-/// Takes nodes out of the graph; the profiles they were in.
-fn remove(nodes: HashSet<i64>) -> Vec<i64> {
+/// Takes nodes out of the graph; each with the profile that it was in.
+fn remove(nodes: HashSet<i64>) -> Vec<(i64, i64)> {
     sql::rows(
-        "DELETE FROM cdp.clusters WHERE node_id = ANY ($1) RETURNING profile_id",
+        "DELETE FROM cdp.clusters WHERE node_id = ANY ($1) RETURNING node_id, profile_id",
         args![nodes.into_iter().collect::<Vec<_>>()],
-        |row| row.want::<i64>(1),
+        |row| (row.want::<i64>(1), row.want::<i64>(2)),
     )
 }
 
 /// The graph in the tables.
 struct Stored<'a> {
     rules: &'a Rules,
+    /// Whether there are links or cannot-links by hand.
+    by_hand: bool,
+}
+
+/// The rows of a selection from a table of pairs that have an end among nodes `$1`.
+fn at_nodes(select: &str) -> String {
+    format!(
+        "{select} JOIN unnest($1::bigint[]) n (node_id) ON l.low = n.node_id \
+         UNION {select} JOIN unnest($1::bigint[]) n (node_id) ON l.high = n.node_id"
+    )
 }
 
 impl Store for Stored<'_> {
@@ -163,19 +226,24 @@ impl Store for Stored<'_> {
     }
 
     fn links_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredLink>> {
-        Ok(sql::rows(
-            &format!(
-                "{LINKS} JOIN unnest($1::bigint[]) n (node_id) ON l.low = n.node_id \
-                 UNION {LINKS} JOIN unnest($1::bigint[]) n (node_id) ON l.high = n.node_id"
-            ),
-            args![node_ids.to_vec()],
-            |row| read_link(self.rules, &row),
-        ))
+        let mut query = at_nodes(LINKS);
+        if self.by_hand {
+            query = format!("{query} UNION ALL ({})", at_nodes(ASSERTED));
+        }
+        Ok(sql::rows(&query, args![node_ids.to_vec()], |row| {
+            read_link(self.rules, &row)
+        }))
     }
 
-    fn cannot_of(&mut self, _node_ids: &[i64]) -> Result<Vec<(i64, i64)>> {
-        // Nobody can assert anything yet.
-        Ok(Vec::new())
+    fn cannot_of(&mut self, node_ids: &[i64]) -> Result<Vec<(i64, i64)>> {
+        if !self.by_hand {
+            return Ok(Vec::new());
+        }
+        Ok(sql::rows(
+            &at_nodes(CANNOT),
+            args![node_ids.to_vec()],
+            |row| (row.want(1), row.want(2)),
+        ))
     }
 }
 
@@ -198,7 +266,11 @@ fn read_link(rules: &Rules, row: &Row) -> StoredLink {
     StoredLink {
         a_id: row.want(1),
         b_id: row.want(2),
-        evidence: Evidence::Observed,
+        evidence: if row.want(7) {
+            Evidence::Asserted
+        } else {
+            Evidence::Observed
+        },
         confirmed: row.want(3),
         first_seen: time::from_pg(row.want(4)),
         decision: Decision::from_code(row.want(5), rule_type),
@@ -218,30 +290,37 @@ fn write(rules: &Rules, outcome: &Update) -> Vec<i64> {
             ],
         );
     }
-    if !outcome.decided.is_empty() {
-        let rule_type = |d: &Decided| d.decision.type_idx().map(|n| rules.type_ids[n as usize]);
+    for (table, asserted) in [("cdp.links", false), ("cdp.asserted_links", true)] {
+        let decided: Vec<&Decided> = outcome
+            .decided
+            .iter()
+            .filter(|d| (d.link.evidence == Evidence::Asserted) == asserted)
+            .collect();
+        if decided.is_empty() {
+            continue;
+        }
+        let rule_type = |d: &&Decided| d.decision.type_idx().map(|n| rules.type_ids[n as usize]);
         sql::run(
-            "UPDATE cdp.links l SET decision = u.decision, rule_type = u.rule_type \
-             FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[]) \
-                  u (low, high, decision, rule_type) \
-             WHERE l.low = u.low AND l.high = u.high",
+            &format!(
+                "UPDATE {table} l SET decision = u.decision, rule_type = u.rule_type \
+                 FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[]) \
+                      u (low, high, decision, rule_type) \
+                 WHERE l.low = u.low AND l.high = u.high"
+            ),
             args![
-                outcome
-                    .decided
+                decided
                     .iter()
                     .map(|d| d.link.a_id.min(d.link.b_id))
                     .collect::<Vec<_>>(),
-                outcome
-                    .decided
+                decided
                     .iter()
                     .map(|d| d.link.a_id.max(d.link.b_id))
                     .collect::<Vec<_>>(),
-                outcome
-                    .decided
+                decided
                     .iter()
                     .map(|d| d.decision.as_code())
                     .collect::<Vec<_>>(),
-                outcome.decided.iter().map(rule_type).collect::<Vec<_>>()
+                decided.iter().map(rule_type).collect::<Vec<_>>()
             ],
         );
     }

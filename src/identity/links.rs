@@ -29,6 +29,8 @@ pub struct Concerned {
     /// Those that gained or lost a set: the profiles they are in have other events and traits, also
     /// where no node moves.
     pub recentred: Vec<i64>,
+    /// Links that are no more.
+    pub unlinked: Vec<(i64, i64)>,
 }
 
 /// Derives the stars of these sets anew, and the links that they showed or show.
@@ -61,9 +63,9 @@ pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Concerned> {
     let pairs = write_edges(sets, edges, &mut concerned);
     let Concerned { changed, .. } = &mut concerned;
     changed.extend(pairs.iter().flat_map(|&(low, high)| [low, high]));
-    recompute(rules, &pairs);
     changed.sort_unstable();
     changed.dedup();
+    concerned.unlinked = recompute(rules, &pairs);
     Ok(concerned)
 }
 
@@ -237,11 +239,11 @@ impl Shown {
 
 type Pair = (i64, i64);
 
-/// Computes these links from all the sets that show them. A link's decision stays until the graph
-/// has been brought up to date.
-fn recompute(rules: &Rules, pairs: &[Pair]) {
+/// Computes these links from all the sets that show them; those that are no more. A link's decision
+/// stays until the graph has been brought up to date.
+fn recompute(rules: &Rules, pairs: &[Pair]) -> Vec<Pair> {
     if pairs.is_empty() {
-        return;
+        return Vec::new();
     }
     let records: HashSet<i32> = rules
         .sources
@@ -326,4 +328,5 @@ fn recompute(rules: &Rules, pairs: &[Pair]) {
          WHERE l.low = u.low AND l.high = u.high",
         &other,
     );
+    gone
 }

@@ -4,13 +4,22 @@
 //! A change is a list of sets whose evidence, or whose members' standing, is new. It passes through
 //! three steps: which identifiers are shared now ([`shared`]), the stars of the sets and the links
 //! that they show ([`links`]), the clusters of those links' region (the engine's `graph::update`).
+//! What is said by hand joins at the last step, as links and cannot-links
+//! ([`asserted`]). Whatever changes is written to the [`history`].
 
+mod as_of;
+pub mod asserted;
 mod components;
 pub mod explain;
 mod graph;
+pub mod history;
 mod links;
+mod picture;
 pub mod resolve;
 mod shared;
+
+use asserted::Pair;
+use history::Cause;
 
 use crate::args;
 use crate::pg::{Result, sql};
@@ -20,7 +29,7 @@ use crate::rules::Rules;
 pub type Touched = Vec<i64>;
 
 /// Brings identity up to date after the evidence of these sets changed.
-pub fn update(rules: &Rules, sets: &[i64]) -> Result<Touched> {
+pub fn update(rules: &Rules, sets: &[i64], cause: &Cause) -> Result<Touched> {
     if sets.is_empty() {
         return Ok(Vec::new());
     }
@@ -29,12 +38,22 @@ pub fn update(rules: &Rules, sets: &[i64]) -> Result<Touched> {
     sets.sort_unstable();
     sets.dedup();
     let concerned = links::derive(rules, &sets)?;
-    graph::update(rules, concerned)
+    let outcome = graph::update(rules, concerned)?;
+    history::record(cause, &outcome, &sets)?;
+    Ok(outcome.touched)
+}
+
+/// Brings identity up to date after something was said by hand of these pairs.
+pub fn update_asserted(rules: &Rules, pairs: &[Pair], cause: &Cause) -> Result<Touched> {
+    let outcome = graph::update(rules, asserted::derive(pairs))?;
+    history::record(cause, &outcome, &[])?;
+    Ok(outcome.touched)
 }
 
 /// Derives identity anew for everything stored, and writes the differences.
-pub fn rebuild(rules: &Rules) -> Result<Touched> {
+pub fn rebuild(rules: &Rules, cause: &Cause) -> Result<Touched> {
     reclassify(rules)?;
+    asserted::rebuild();
     shared::rebuild(rules)?;
     let sets = sql::rows("SELECT set_id FROM cdp.identifier_sets", args![], |row| {
         row.want::<i64>(1)
@@ -43,7 +62,14 @@ pub fn rebuild(rules: &Rules) -> Result<Touched> {
         pgrx::check_for_interrupts!();
         links::derive(rules, part)?;
     }
-    graph::rebuild(rules)
+    let outcome = graph::rebuild(rules)?;
+    history::record(cause, &outcome, &[])?;
+    Ok(outcome.touched)
+}
+
+/// Finds what was said by hand under changed normalisers.
+pub fn reread(rules: &Rules) -> Result<()> {
+    asserted::reread(rules)
 }
 
 /// Asks anew of every identifier whether it is blocked.

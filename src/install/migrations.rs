@@ -28,6 +28,10 @@ const MIGRATIONS: &[Migration] = &[
         version: 2,
         scripts: &[include_str!("../../sql/010_records.sql")],
     },
+    Migration {
+        version: 3,
+        scripts: &[include_str!("../../sql/011_assertions.sql")],
+    },
 ];
 
 /// The version of the tables that this library works with.

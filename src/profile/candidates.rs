@@ -113,11 +113,31 @@ pub fn forget(pairs: &[(i64, i32)]) {
     );
 }
 
-/// Folds all that is stored anew under the rules in force, and writes the differences. The sets
-/// concerned.
-pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
+/// Folds what is stored of these sets and sources anew, after something was revoked or stands again.
+pub fn recount(rules: &Rules, pairs: &[(i64, i32)]) -> Result<()> {
+    for part in pairs.chunks(20_000) {
+        pgrx::check_for_interrupts!();
+        forget(part);
+        let mut states = stored(
+            rules,
+            concat!(
+                "SELECT * FROM (",
+                include_str!("../../sql/said_traits.sql"),
+                ") f WHERE f.set_id = ANY ($1)"
+            ),
+            args![part.iter().map(|pair| pair.0).collect::<Vec<_>>()],
+        )?;
+        let wanted: std::collections::HashSet<&(i64, i32)> = part.iter().collect();
+        states.retain(|key, _| wanted.contains(key));
+        put(&states);
+    }
+    Ok(())
+}
+
+/// The states of what is stored.
+fn stored(rules: &Rules, said: &str, arguments: &crate::pg::Args) -> Result<States> {
     let mut states = States::new();
-    sql::stream(include_str!("../../sql/said_traits.sql"), args![], |row| {
+    sql::stream(said, arguments, |row| {
         let said: String = row.want(6);
         let traits = cdp_engine::message::trait_values(&said)
             .map_err(|error| Error::internal(format!("stored traits: {error}")))?;
@@ -130,7 +150,14 @@ pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
         Ok(())
     })?;
     states.retain(|_, state| !state.is_empty());
-    let stored = sql::rows(
+    Ok(states)
+}
+
+/// Folds all that is stored anew under the rules in force, and writes the differences. The sets
+/// concerned.
+pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
+    let mut states = stored(rules, include_str!("../../sql/said_traits.sql"), args![])?;
+    let present = sql::rows(
         "SELECT set_id, source_id, candidates::text FROM cdp.set_traits",
         args![],
         |row| {
@@ -142,7 +169,7 @@ pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
     );
     let mut sets = Vec::new();
     let mut gone = Vec::new();
-    for (key, text) in stored {
+    for (key, text) in present {
         match states.get(&key) {
             Some(state) if *state == parse(&text)? => {
                 states.remove(&key);
