@@ -20,14 +20,10 @@ GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nod
     cdp.identity_steps, cdp.identity_moves, cdp.profile_changes,
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
-<<<<<<< HEAD
-GRANT EXECUTE ON FUNCTION cdp.resolve, cdp.profile, cdp.explain_identity, cdp.connected_components(text),
-    cdp.connected_components(text, anyelement), cdp.preview_segment, cdp.progress() TO cdp_reader;
-=======
 GRANT EXECUTE ON FUNCTION cdp.resolve(text, text), cdp.resolve(text, text, timestamptz), cdp.profile_ids,
     cdp.profile, cdp.explain_identity, cdp.profile_graph, cdp.profile_graph_dot, cdp.profile_graph_svg,
-    cdp.preview_segment, cdp.progress() TO cdp_reader;
->>>>>>> dev-m1
+    cdp.connected_components(text), cdp.connected_components(text, anyelement), cdp.preview_segment,
+    cdp.progress() TO cdp_reader;
 
 -- What cdp.status() reads: how much and how fast, not what. It runs with the rights of its caller.
 GRANT SELECT ON cdp.batches, cdp.attempts TO cdp_reader;

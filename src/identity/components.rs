@@ -190,12 +190,8 @@ struct Feed<F: Forest> {
 
 impl<F: Forest> Feed<F> {
     fn start(forest: F) -> Result<Self> {
-        let stitcher = thread::without_signals(|| Stitcher::start(forest)).map_err(|error| {
-            Error::new(
-                PgSqlErrorCode::ERRCODE_INSUFFICIENT_RESOURCES,
-                format!("no thread to stitch in: {error}"),
-            )
-        })?;
+        let stitcher = thread::without_signals(|| Stitcher::start(forest));
+        let stitcher = stitcher.map_err(thread::no_thread)?;
         Ok(Feed {
             stitcher,
             links: F::Links::default(),

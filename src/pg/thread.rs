@@ -1,5 +1,10 @@
 //! Threads of the engine beside the backend's own.
 
+use cdp_engine::background::{Cancel, Task};
+use pgrx::PgSqlErrorCode;
+
+use super::{Error, Result};
+
 /// Runs `body`, which starts threads, so that they get none of this process's signals: PostgreSQL's
 /// handlers may only run on the backend's own thread.
 pub fn without_signals<T>(body: impl FnOnce() -> T) -> T {
@@ -20,4 +25,21 @@ pub fn without_signals<T>(body: impl FnOnce() -> T) -> T {
         before
     };
     body()
+}
+
+/// Runs work of the engine in a thread, and waits for it; a cancel is followed within a tenth of a
+/// second.
+pub fn run<T: Send + 'static>(work: impl FnOnce(&Cancel) -> T + Send + 'static) -> Result<T> {
+    let task = without_signals(|| Task::start(work)).map_err(no_thread)?;
+    Ok(task.finish(|| {
+        pgrx::check_for_interrupts!();
+    }))
+}
+
+/// The error when the system gives no thread.
+pub fn no_thread(error: std::io::Error) -> Error {
+    Error::new(
+        PgSqlErrorCode::ERRCODE_INSUFFICIENT_RESOURCES,
+        format!("no thread to compute in: {error}"),
+    )
 }
