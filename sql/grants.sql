@@ -14,6 +14,8 @@ GRANT EXECUTE ON FUNCTION cdp.inbox_wake(), cdp.ingest, cdp.identify, cdp.track,
 GRANT SELECT ON cdp.profiles, cdp.profile_events, cdp.profile_identifiers, cdp.profile_sets,
     cdp.segment_members, cdp.segment_history, cdp.unmatched_records,
     cdp.identity_changes, cdp.profile_merges, cdp.assertion_log TO cdp_reader;
+-- Not the row itself: it holds every column of the company's table, whether it is mapped or not.
+GRANT SELECT (profile_id, source, key) ON cdp.profile_records TO cdp_reader;
 GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nodes, cdp.set_traits,
     cdp.set_evidence, cdp.identifier_sets, cdp.set_members, cdp.set_links, cdp.links,
     cdp.inert_identifiers, cdp.asserted_links, cdp.cannot_links, cdp.assertions,
@@ -21,9 +23,16 @@ GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nod
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
 GRANT EXECUTE ON FUNCTION cdp.resolve(text, text), cdp.resolve(text, text, timestamptz), cdp.profile_ids,
-    cdp.profile, cdp.explain_identity(text, text, text, text), cdp.explain_identity(bigint, bigint),
-    cdp.preview_segment, cdp.progress()
-    TO cdp_reader;
+    cdp.profile, cdp.explain_identity(text, text, text, text),
+    cdp.explain_identity(bigint, bigint), cdp.profile_graph, cdp.profile_graph_dot,
+    cdp.profile_graph_svg, cdp.connected_components(text), cdp.connected_components(text, anyelement),
+    cdp.preview_segment, cdp.progress() TO cdp_reader;
+
+-- And what stands in Segment's terms.
+REVOKE ALL ON SCHEMA cdp_segment FROM PUBLIC;
+GRANT USAGE ON SCHEMA cdp_segment TO cdp_reader;
+GRANT SELECT ON cdp_segment.id_graph_updates, cdp_segment.profile_merges, cdp_segment.user_identifiers,
+    cdp_segment.external_id_mapping, cdp_segment.profile_traits TO cdp_reader;
 
 -- What cdp.status() reads: how much and how fast, not what. It runs with the rights of its caller.
 GRANT SELECT ON cdp.batches, cdp.attempts TO cdp_reader;

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use super::Statement;
 use super::read::DeadLetter;
+use cdp_engine::message;
+
 use crate::ingest::inbox::Arrival;
 use crate::pg::append::append;
 use crate::pg::look_up;
@@ -91,6 +93,14 @@ impl Deduplicated {
         if statement.content_hash == accepted_hash {
             self.repeated.push(statement.inbox_id);
         } else if let Some(arrival) = arrivals.iter().find(|a| a.id == statement.inbox_id) {
+            let former = arrival
+                .text
+                .as_deref()
+                .and_then(message::former_content_hash);
+            if former == Some(accepted_hash) {
+                self.repeated.push(statement.inbox_id);
+                return;
+            }
             let id = statement.message_id.unwrap_or_default();
             self.dead.push(DeadLetter::of(
                 arrival,

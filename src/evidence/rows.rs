@@ -143,18 +143,19 @@ pub fn read(
     }
     let mapping =
         mapping.ok_or_else(|| fault("not_mapped", "the source maps no table any more"))?;
+    let former = mapping.former_key(&capture);
+    let mut changes: Vec<RowChange> = former
+        .map(|key| change(Change::Delete { key }))
+        .into_iter()
+        .collect();
     let Some(key) = mapping.key(&capture) else {
         let whole = mapping.interpret(&capture).map_err(rejected);
-        return Err(whole
-            .err()
-            .unwrap_or_else(|| fault("bad_record", "the row has no key")));
+        let no_key = || fault("bad_record", "the row has no key");
+        return Ok(Read {
+            changes,
+            fault: Some(whole.err().unwrap_or_else(no_key)),
+        });
     };
-    let mut changes = Vec::new();
-    if let Some(former) = mapping.former_key(&capture)
-        && former != key
-    {
-        changes.push(change(Change::Delete { key: former }));
-    }
     if key.len() > 1024 {
         let fault = fault("too_long", "the key of a row has at most 1,024 bytes");
         return Ok(Read {

@@ -29,6 +29,9 @@ struct Scan {
     slot: *mut pg_sys::TupleTableSlot,
     keys: Vec<pg_sys::ScanKeyData>,
     snapshot: pg_sys::Snapshot,
+    /// Where the scan itself allocates, as it goes: what was current when it began.
+    home: pg_sys::MemoryContext,
+    /// Where the values of one key live.
     memory: pg_sys::MemoryContext,
     /// The last column that is read.
     width: i32,
@@ -145,8 +148,8 @@ impl LookUp {
             }
             Way::Index(scan) => {
                 // SAFETY: a scan begun by `begin` and not ended; the key's values live in `memory`
-                // until the next one; the slot's row until the scan moves on. The scan
-                // itself allocates as it goes, in the caller's memory context.
+                // until the next one; the slot's row until the scan moves on. Where it is
+                // called in turn for each row of another, the current memory lasts for that row only.
                 unsafe {
                     pg_sys::MemoryContextReset(scan.memory);
                     let before = pg_sys::MemoryContextSwitchTo(scan.memory);
@@ -156,7 +159,7 @@ impl LookUp {
                         columns: &self.key,
                         given: 0,
                     });
-                    pg_sys::MemoryContextSwitchTo(before);
+                    pg_sys::MemoryContextSwitchTo(scan.home);
                     for (key, datum) in scan.keys.iter_mut().zip(datums) {
                         key.sk_argument = datum;
                     }
@@ -176,13 +179,14 @@ impl LookUp {
                         )
                     {
                         pg_sys::slot_getsomeattrs(scan.slot, scan.width);
-                        let before = pg_sys::MemoryContextSwitchTo(scan.memory);
+                        pg_sys::MemoryContextSwitchTo(scan.memory);
                         more = each(&Found {
                             way: FoundWay::Slot(scan.slot),
                             columns: &self.columns,
                         });
-                        pg_sys::MemoryContextSwitchTo(before);
+                        pg_sys::MemoryContextSwitchTo(scan.home);
                     }
+                    pg_sys::MemoryContextSwitchTo(before);
                 }
             }
         }
@@ -282,6 +286,7 @@ impl Scan {
                 slot,
                 keys,
                 snapshot,
+                home: pg_sys::CurrentMemoryContext,
                 memory,
                 width,
             }
@@ -294,7 +299,7 @@ fn index_on(table: &Relation, key: &[(usize, pg_sys::Oid)]) -> Option<pg_sys::Oi
     // SAFETY: an open table; each index is opened under a lock while it is looked at.
     unsafe {
         let list = pgrx::PgList::<std::ffi::c_void>::from_pg(pg_sys::RelationGetIndexList(table.0));
-        let found = list.iter_oid().find(|&oid| {
+        list.iter_oid().find(|&oid| {
             let index = pg_sys::index_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
             let form = &*(*index).rd_index;
             let columns = form.indkey.values.as_slice(form.indnkeyatts as usize);
@@ -311,7 +316,6 @@ fn index_on(table: &Relation, key: &[(usize, pg_sys::Oid)]) -> Option<pg_sys::Oi
                     );
             pg_sys::index_close(index, pg_sys::NoLock as pg_sys::LOCKMODE);
             fits
-        });
-        found
+        })
     }
 }
