@@ -303,18 +303,24 @@ pub fn clusters(
     Ok((moved, removed))
 }
 
-/// The observed links with their decisions; of those decided otherwise, what history wants.
-pub fn links(graph: &Graph, history: &Historic) -> Result<Vec<Decided>> {
+/// The observed links with their decisions; of those decided otherwise, and of those that are no
+/// more, what history wants.
+pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<(i64, i64)>)> {
     let mut seen = vec![false; graph.observed];
     let (mut gone, mut other, mut decided) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unlinked = Vec::new();
     reader::each(
         "SELECT low, high, confirmed, first_seen, decision, rule_type FROM cdp.links",
         args![],
         |row| {
             let (low, high): (i64, i64) = (row.want(1), row.want(2));
-            let ends = graph.nodes.position(low).zip(graph.nodes.position(high));
-            let Some(n) = ends.and_then(|(low, high)| graph.links.find(low, high)) else {
+            let ends = (graph.nodes.position(low), graph.nodes.position(high));
+            let both = ends.0.zip(ends.1);
+            let Some(n) = both.and_then(|(low, high)| graph.links.find(low, high)) else {
                 gone.push((low, high));
+                if history.tells(ends) {
+                    unlinked.push((low, high));
+                }
                 return Ok(());
             };
             seen[n] = true;
@@ -370,7 +376,7 @@ pub fn links(graph: &Graph, history: &Historic) -> Result<Vec<Decided>> {
         );
         decided.extend(part.iter().filter_map(|&n| history.decided(graph, n, None)));
     });
-    Ok(decided)
+    Ok((decided, unlinked))
 }
 
 /// The decisions of links by hand; of those decided otherwise, what history wants.
