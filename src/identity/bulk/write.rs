@@ -7,6 +7,7 @@ use cdp_engine::graph::{Decided, Decision, Identifiers, Link, Moved, Resolution}
 
 use super::{Graph, Historic, decision};
 use crate::args;
+use crate::identity::asserted::Pair;
 use crate::pg::reader::{self, Micros};
 use crate::pg::{Result, sql, time};
 use crate::rules::Rules;
@@ -262,7 +263,7 @@ pub fn clusters(
     nodes: &Nodes,
     present: &[bool],
     resolution: &Resolution,
-) -> Result<(Vec<Moved>, Vec<(i64, i64)>)> {
+) -> Result<(Vec<Moved>, Vec<Pair>)> {
     let mut former: Vec<Option<i64>> = vec![None; nodes.len()];
     let mut removed: Vec<(i64, i64)> = Vec::new();
     reader::each(
@@ -305,7 +306,7 @@ pub fn clusters(
 
 /// The observed links with their decisions; of those decided otherwise, and of those that are no
 /// more, what history wants.
-pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<(i64, i64)>)> {
+pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<Pair>)> {
     let mut seen = vec![false; graph.observed];
     let (mut gone, mut other, mut decided) = (Vec::new(), Vec::new(), Vec::new());
     let mut unlinked = Vec::new();
