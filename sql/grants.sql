@@ -25,7 +25,8 @@ GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nod
 GRANT EXECUTE ON FUNCTION cdp.resolve(text, text), cdp.resolve(text, text, timestamptz), cdp.profile_ids,
     cdp.profile, cdp.explain_identity(text, text, text, text),
     cdp.explain_identity(bigint, bigint), cdp.profile_graph, cdp.profile_graph_dot,
-    cdp.profile_graph_svg, cdp.preview_segment, cdp.progress() TO cdp_reader;
+    cdp.profile_graph_svg, cdp.connected_components(text), cdp.connected_components(text, anyelement),
+    cdp.preview_segment, cdp.progress() TO cdp_reader;
 
 -- And what stands in Segment's terms.
 REVOKE ALL ON SCHEMA cdp_segment FROM PUBLIC;

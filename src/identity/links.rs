@@ -50,33 +50,6 @@ pub struct NewLink {
     pub first_seen: i64,
 }
 
-impl Concerned {
-    /// Writes new links without a decision: for a rebuild, which decides all of them at the end.
-    pub fn store_undecided(self) {
-        append(
-            "cdp.links",
-            &[
-                "low",
-                "high",
-                "confirmed",
-                "first_seen",
-                "decision",
-                "rule_type",
-            ],
-            self.new,
-            |values, link| {
-                values
-                    .put(link.pair.0)
-                    .put(link.pair.1)
-                    .put(link.confirmed)
-                    .put(Time(link.first_seen))
-                    .put(-1i16)
-                    .put(None::<i32>);
-            },
-        );
-    }
-}
-
 /// Derives the stars of these sets anew, and the links that they showed or show.
 pub fn derive(rules: &Rules, sets: &[i64], known: &Known) -> Result<Concerned> {
     let members = load(rules, sets, known)?;
