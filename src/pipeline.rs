@@ -147,10 +147,10 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     let mut rows = rows::apply(reading.rows);
 
     // Store: identifiers and their sets, then events, messages and records.
-    sets::resolve(rules, messages.iter_mut().chain(&mut rows.statements))?;
+    let known = sets::resolve(rules, messages.iter_mut().chain(&mut rows.statements))?;
     let events = events(messages.iter().chain(&rows.statements));
-    let mut event_ids = store::store(&mut messages);
-    let row_events = store::store(&mut rows.statements);
+    let mut event_ids = store::store(&messages);
+    let row_events = store::store(&rows.statements);
     rows.remember(&row_events);
     let accepted = messages.len() as i64 + rows.accepted;
     read::bury(&reading.dead);
@@ -170,18 +170,23 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     // Evidence: what was added, and what was withdrawn.
     let withdrawn_from = profile::rows::of_sets(&rows.recount);
     let recount = rows.sets_to_recount();
-    let mut changed = tally::add(messages.iter().chain(rows.added()));
+    let mut added = tally::add(messages.iter().chain(rows.added()), &known.new_sets);
     tally::recount(&recount);
-    changed.extend_from_slice(&recount);
+    added.changed.extend_from_slice(&recount);
+    added.appeared.extend_from_slice(&recount);
 
     // Identity, traits, profiles: only what the changes can reach.
     let first_of_set = OnceCell::new();
     let said = |set: i64| said_of(set, &messages, &event_ids, &rows, &first_of_set);
-    let mut moved = identity::update(rules, &changed, &Cause::Batch(&said))?;
+    let mut moved = identity::update(rules, added, &known, &Cause::Batch(&said))?;
     moved.extend(withdrawn_from);
     moved.extend(profile::rows::of_sets(&recount));
     let all = || messages.iter().chain(&rows.statements);
-    let said = profile::candidates::merge(rules, profile::candidates::fold(rules, all()))?;
+    let said = profile::candidates::merge(
+        rules,
+        profile::candidates::fold(rules, all()),
+        &known.new_sets,
+    )?;
     let active = profile::rows::by_set(&distinct(all().map(|statement| statement.set_id)));
     let retold: Vec<i64> = said
         .iter()
@@ -220,7 +225,16 @@ pub fn recount(rules: &Rules, changed: &[(i64, i32)], cause: &Cause) -> Result<(
         tally::recount(part);
     }
     profile::candidates::recount(rules, changed)?;
-    touched.extend(identity::update(rules, &sets, cause)?);
+    let changes = tally::Added {
+        changed: sets.clone(),
+        appeared: sets.clone(),
+    };
+    touched.extend(identity::update(
+        rules,
+        changes,
+        &sets::Known::default(),
+        cause,
+    )?);
     touched.extend(profile::rows::of_sets(&sets));
     refresh(rules, touched)
 }

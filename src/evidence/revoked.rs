@@ -61,10 +61,11 @@ fn mark_where(of: &str, arguments: &Args) -> Vec<(i64, i32)> {
         let of = of.replace("ID", id);
         concerned.extend(
             sql::rows(
-                // Hashed: a row costs three look-ups, however much was revoked.
+                // Hashed: a row costs three look-ups, however much was revoked. A row that is gone
+                // has nothing to revoke.
                 &format!(
                     "WITH marked AS (UPDATE {table} t SET revoked = NOT t.revoked \
-                       WHERE {of} AND t.revoked <> ( \
+                       WHERE {of} AND t.revoked <> (t.set_id IS NOT NULL AND ( \
                              t.source_id IN (SELECT a.source_id FROM cdp.assertions a \
                                  WHERE a.kind = 'revoke_source' AND a.undone_by IS NULL) \
                           OR coalesce((t.source_id, t.{id} COLLATE \"C\") IN ( \
@@ -73,7 +74,7 @@ fn mark_where(of: &str, arguments: &Args) -> Vec<(i64, i32)> {
                                    AND a.undone_by IS NULL), false) \
                           OR coalesce(t.event_id IN (SELECT a.event_id FROM cdp.assertions a \
                                  WHERE a.kind = 'revoke_message' AND a.event_id IS NOT NULL \
-                                   AND a.undone_by IS NULL), false)) \
+                                   AND a.undone_by IS NULL), false))) \
                        RETURNING t.set_id, t.source_id) \
                      SELECT DISTINCT set_id, source_id FROM marked WHERE set_id IS NOT NULL"
                 ),

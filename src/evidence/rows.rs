@@ -143,18 +143,19 @@ pub fn read(
     }
     let mapping =
         mapping.ok_or_else(|| fault("not_mapped", "the source maps no table any more"))?;
+    let former = mapping.former_key(&capture);
+    let mut changes: Vec<RowChange> = former
+        .map(|key| change(Change::Delete { key }))
+        .into_iter()
+        .collect();
     let Some(key) = mapping.key(&capture) else {
         let whole = mapping.interpret(&capture).map_err(rejected);
-        return Err(whole
-            .err()
-            .unwrap_or_else(|| fault("bad_record", "the row has no key")));
+        let no_key = || fault("bad_record", "the row has no key");
+        return Ok(Read {
+            changes,
+            fault: Some(whole.err().unwrap_or_else(no_key)),
+        });
     };
-    let mut changes = Vec::new();
-    if let Some(former) = mapping.former_key(&capture)
-        && former != key
-    {
-        changes.push(change(Change::Delete { key: former }));
-    }
     if key.len() > 1024 {
         let fault = fault("too_long", "the key of a row has at most 1,024 bytes");
         return Ok(Read {
@@ -565,7 +566,8 @@ fn remember(places: &[Place], statements: &[Statement], event_ids: &[i64]) {
          ON CONFLICT (source_id, key) DO UPDATE \
          SET version = EXCLUDED.version, part = EXCLUDED.part, set_id = EXCLUDED.set_id, \
              \"time\" = EXCLUDED.\"time\", event_id = EXCLUDED.event_id, \
-             said_at = EXCLUDED.said_at, said = EXCLUDED.said, shown = EXCLUDED.shown",
+             said_at = EXCLUDED.said_at, said = EXCLUDED.said, shown = EXCLUDED.shown, \
+             revoked = r.revoked AND EXCLUDED.set_id IS NOT NULL",
         args![
             places.iter().map(|p| p.at.source_id).collect::<Vec<_>>(),
             places.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(),

@@ -1,14 +1,18 @@
 //! The stored graph, as the engine reads it, and what the engine decided, written back.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use cdp_engine::graph::{
-    self, Decided, Decision, Evidence, Node, Store, StoredLink, StoredNode, Update,
+    self, Decided, Decision, Evidence, Moved, Node, Store, StoredLink, StoredNode, Update,
 };
 
 use super::Touched;
-use super::links::Concerned;
+use super::links::{Concerned, NewLink, Nodes, Pair};
 use crate::args;
+use crate::evidence::sets::Known;
+use crate::pg::append::append;
+use crate::pg::look_up::{self, Found, LookUp};
+use crate::pg::value::{Time, Values};
 use crate::pg::{Error, Result, Row, sql, time};
 use crate::rules::Rules;
 
@@ -26,29 +30,36 @@ pub struct Outcome {
 }
 
 /// Brings the clusters of these nodes' region up to date.
-pub fn update(rules: &Rules, concerned: Concerned) -> Result<Outcome> {
+pub fn update(rules: &Rules, concerned: Concerned, known: &Known) -> Result<Outcome> {
     let Concerned {
         mut changed,
         loosened,
         recentred,
         unlinked,
+        new,
     } = concerned;
     if changed.is_empty() {
         return Ok(Outcome::default());
     }
     let mut removed = Vec::new();
     if !loosened.is_empty() {
-        let dead = dead_among(&loosened);
+        let mut dead = dead_among(&loosened);
+        for link in &new {
+            dead.remove(&link.pair.0);
+            dead.remove(&link.pair.1);
+        }
         changed.retain(|node| !dead.contains(node));
         removed = remove(dead);
     }
     let mut stored = Stored {
         rules,
+        known,
+        new: by_end(&new),
         by_hand: anything_by_hand(),
     };
     let update = graph::update(&mut stored, &changed, &rules.type_rules)?;
     let mut touched: Touched = removed.iter().map(|(_, profile)| *profile).collect();
-    touched.extend(write(rules, &update));
+    touched.extend(write(rules, &update, &new)?);
     touched.extend(profiles_of(&recentred));
     touched.sort_unstable();
     touched.dedup();
@@ -69,20 +80,31 @@ fn anything_by_hand() -> bool {
     ) == Some(true)
 }
 
-fn profiles_of(nodes: &[i64]) -> Vec<i64> {
-    if nodes.is_empty() {
-        return Vec::new();
+fn by_end(new: &[NewLink]) -> HashMap<i64, Vec<NewLink>> {
+    let mut by_end: HashMap<i64, Vec<NewLink>> = HashMap::with_capacity(new.len());
+    for link in new {
+        by_end.entry(link.pair.0).or_default().push(*link);
+        by_end.entry(link.pair.1).or_default().push(*link);
     }
-    sql::rows(
-        "SELECT DISTINCT c.profile_id FROM unnest($1::bigint[]) n (node_id) \
-         JOIN cdp.clusters c ON c.node_id = n.node_id",
-        args![nodes.to_vec()],
-        |row| row.want::<i64>(1),
-    )
+    by_end
 }
 
-const LINKS: &str = "SELECT l.low, l.high, l.confirmed, l.first_seen, l.decision, l.rule_type, false \
-     FROM cdp.links l";
+fn profiles_of(nodes: &[i64]) -> Vec<i64> {
+    let mut profiles = Vec::with_capacity(nodes.len());
+    look_up::each(
+        ("cdp.clusters", &["node_id"]),
+        &["profile_id"],
+        nodes.iter().copied(),
+        |values, node| {
+            values.put(node);
+        },
+        |_, found| profiles.push(found.want(1)),
+    );
+    profiles.sort_unstable();
+    profiles.dedup();
+    profiles
+}
+
 const ASSERTED: &str = "SELECT l.low, l.high, true, l.first_seen, l.decision, l.rule_type, true \
      FROM cdp.asserted_links l";
 const CANNOT: &str = "SELECT l.low, l.high FROM cdp.cannot_links l";
@@ -117,6 +139,10 @@ fn remove(nodes: HashSet<i64>) -> Vec<(i64, i64)> {
 /// The graph in the tables.
 struct Stored<'a> {
     rules: &'a Rules,
+    /// What the batch knows of nodes.
+    known: &'a Known,
+    /// Links that are not written yet, by each of their ends.
+    new: HashMap<i64, Vec<NewLink>>,
     /// Whether there are links or cannot-links by hand.
     by_hand: bool,
 }
@@ -133,33 +159,103 @@ impl Store for Stored<'_> {
     type Error = Error;
 
     fn clusters_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredNode>> {
-        pgrx::check_for_interrupts!();
-        sql::rows(
-            // Nodes that the graph does not know yet stand alone.
-            "WITH asked AS (SELECT a.node_id, c.profile_id FROM unnest($1::bigint[]) a (node_id) \
-                            LEFT JOIN cdp.clusters c ON c.node_id = a.node_id), \
-                  reached AS ( \
-                    SELECT c.node_id, c.profile_id \
-                      FROM (SELECT DISTINCT profile_id FROM asked) p \
-                      JOIN cdp.clusters c ON c.profile_id = p.profile_id \
-                    UNION ALL SELECT DISTINCT node_id, profile_id FROM asked WHERE profile_id IS NULL) \
-             SELECT i.node_id, i.type_id, i.value, r.profile_id \
-             FROM reached r JOIN cdp.identifiers i ON i.node_id = r.node_id",
-            args![node_ids.to_vec()],
-            |row| read_node(self.rules, &row),
-        )
-        .into_iter()
-        .collect()
+        let mut of_node = LookUp::open("cdp.clusters", &["node_id"], &["profile_id"]);
+        let mut of_profile = LookUp::open("cdp.clusters", &["profile_id"], &["node_id"]);
+        let mut nodes = Nodes::open(self.rules, self.known);
+        let mut profiles: HashSet<i64> = HashSet::new();
+        let mut reached: Vec<(i64, Option<i64>)> = Vec::with_capacity(node_ids.len());
+        for &node in node_ids {
+            let mut profile = None;
+            if !self.known.is_new(node) {
+                of_node.find(
+                    |values| {
+                        values.put(node);
+                    },
+                    |found| {
+                        profile = Some(found.want::<i64>(1));
+                        false
+                    },
+                );
+            }
+            match profile {
+                // A node that the graph does not know yet stands alone.
+                None => reached.push((node, None)),
+                Some(profile) if profiles.insert(profile) => of_profile.find(
+                    |values| {
+                        values.put(profile);
+                    },
+                    |found| {
+                        reached.push((found.want(1), Some(profile)));
+                        true
+                    },
+                ),
+                Some(_) => {}
+            }
+        }
+        let mut read = Vec::with_capacity(reached.len());
+        for (id, profile_id) in reached {
+            if let Some((type_idx, value)) = nodes.get(id)? {
+                let node = Node {
+                    id,
+                    type_idx,
+                    value: value.into_boxed_str(),
+                };
+                read.push(StoredNode { node, profile_id });
+            }
+        }
+        of_node.close();
+        of_profile.close();
+        nodes.close();
+        Ok(read)
     }
 
     fn links_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredLink>> {
-        let mut query = at_nodes(LINKS);
-        if self.by_hand {
-            query = format!("{query} UNION ALL ({})", at_nodes(ASSERTED));
+        let asked: HashSet<i64> = node_ids.iter().copied().collect();
+        let columns = [
+            "low",
+            "high",
+            "confirmed",
+            "first_seen",
+            "decision",
+            "rule_type",
+        ];
+        let mut by_low = LookUp::open("cdp.links", &["low"], &columns);
+        let mut by_high = LookUp::open("cdp.links", &["high"], &columns);
+        let mut links = Vec::with_capacity(node_ids.len());
+        for &node in node_ids {
+            let new = self.new.get(&node).into_iter().flatten();
+            // A link with both ends asked for is found at its lower one.
+            links.extend(
+                new.filter(|link| link.pair.0 == node || !asked.contains(&link.pair.0))
+                    .map(NewLink::undecided),
+            );
+            if self.known.is_new(node) {
+                continue;
+            }
+            let at = |values: &mut Values| {
+                values.put(node);
+            };
+            by_low.find(at, |found| {
+                links.push(found_link(self.rules, found));
+                true
+            });
+            by_high.find(at, |found| {
+                if !asked.contains(&found.want(1)) {
+                    links.push(found_link(self.rules, found));
+                }
+                true
+            });
         }
-        Ok(sql::rows(&query, args![node_ids.to_vec()], |row| {
-            read_link(self.rules, &row)
-        }))
+        by_low.close();
+        by_high.close();
+        if self.by_hand {
+            links.extend(sql::rows(
+                &at_nodes(ASSERTED),
+                args![node_ids.to_vec()],
+                |row| read_link(self.rules, &row),
+            ));
+        }
+        Ok(links)
     }
 
     fn cannot_of(&mut self, node_ids: &[i64]) -> Result<Vec<(i64, i64)>> {
@@ -174,15 +270,32 @@ impl Store for Stored<'_> {
     }
 }
 
-fn read_node(rules: &Rules, row: &Row) -> Result<StoredNode> {
-    Ok(StoredNode {
-        node: Node {
-            id: row.want(1),
-            type_idx: rules.type_index(row.want(2))? as u16,
-            value: row.want::<String>(3).into_boxed_str(),
-        },
-        profile_id: row.get(4),
-    })
+impl NewLink {
+    fn undecided(&self) -> StoredLink {
+        StoredLink {
+            a_id: self.pair.0,
+            b_id: self.pair.1,
+            evidence: Evidence::Observed,
+            confirmed: self.confirmed,
+            first_seen: self.first_seen,
+            decision: None,
+        }
+    }
+}
+
+fn found_link(rules: &Rules, found: &Found) -> StoredLink {
+    let rule_type = found
+        .get::<i32>(6)
+        .and_then(|id| rules.type_index(id).ok())
+        .map(|n| n as u16);
+    StoredLink {
+        a_id: found.want(1),
+        b_id: found.want(2),
+        evidence: Evidence::Observed,
+        confirmed: found.want(3),
+        first_seen: time::from_pg(found.want(4)),
+        decision: Decision::from_code(found.want(5), rule_type),
+    }
 }
 
 fn read_link(rules: &Rules, row: &Row) -> StoredLink {
@@ -204,29 +317,78 @@ fn read_link(rules: &Rules, row: &Row) -> StoredLink {
     }
 }
 
-/// Writes what was decided; the profiles that lost or gained a node.
-fn write(rules: &Rules, outcome: &Update) -> Vec<i64> {
-    if !outcome.moved.is_empty() {
+/// Writes what was decided; the profiles that lost or gained a node. Links that are `new` come into
+/// the table with their decision.
+fn write(rules: &Rules, outcome: &Update, new: &[NewLink]) -> Result<Vec<i64>> {
+    let (mut entered, moved): (Vec<&Moved>, Vec<&Moved>) =
+        outcome.moved.iter().partition(|moved| moved.from.is_none());
+    entered.sort_unstable_by_key(|moved| moved.node_id);
+    append(
+        "cdp.clusters",
+        &["node_id", "profile_id"],
+        entered,
+        |values, moved| {
+            values.put(moved.node_id).put(moved.to);
+        },
+    );
+    if !moved.is_empty() {
         sql::run(
-            "INSERT INTO cdp.clusters AS c (node_id, profile_id) \
-             SELECT * FROM unnest($1::bigint[], $2::bigint[]) \
-             ON CONFLICT (node_id) DO UPDATE SET profile_id = EXCLUDED.profile_id",
+            "UPDATE cdp.clusters c SET profile_id = u.profile_id \
+             FROM unnest($1::bigint[], $2::bigint[]) u (node_id, profile_id) \
+             WHERE c.node_id = u.node_id",
             args![
-                outcome.moved.iter().map(|m| m.node_id).collect::<Vec<_>>(),
-                outcome.moved.iter().map(|m| m.to).collect::<Vec<_>>()
+                moved.iter().map(|m| m.node_id).collect::<Vec<_>>(),
+                moved.iter().map(|m| m.to).collect::<Vec<_>>()
             ],
         );
     }
+    let rule_type = |d: &Decided| d.decision.type_idx().map(|n| rules.type_ids[n as usize]);
+    let pair = |d: &Decided| {
+        let (a, b) = (d.link.a_id, d.link.b_id);
+        (a.min(b), a.max(b))
+    };
+    let new: HashSet<Pair> = new.iter().map(|link| link.pair).collect();
+    let is_new = |d: &&Decided| d.link.evidence == Evidence::Observed && new.contains(&pair(d));
+    let mut undecided: Vec<&Decided> = outcome.decided.iter().filter(is_new).collect();
+    if undecided.len() != new.len() {
+        return Err(Error::internal(format!(
+            "{} links are new, and {} were decided",
+            new.len(),
+            undecided.len()
+        )));
+    }
+    undecided.sort_unstable_by_key(|d| pair(d));
+    append(
+        "cdp.links",
+        &[
+            "low",
+            "high",
+            "confirmed",
+            "first_seen",
+            "decision",
+            "rule_type",
+        ],
+        undecided,
+        |values, decided| {
+            let (low, high) = pair(decided);
+            values
+                .put(low)
+                .put(high)
+                .put(decided.link.confirmed)
+                .put(Time(decided.link.first_seen))
+                .put(decided.decision.as_code())
+                .put(rule_type(decided));
+        },
+    );
     for (table, asserted) in [("cdp.links", false), ("cdp.asserted_links", true)] {
         let decided: Vec<&Decided> = outcome
             .decided
             .iter()
-            .filter(|d| (d.link.evidence == Evidence::Asserted) == asserted)
+            .filter(|d| (d.link.evidence == Evidence::Asserted) == asserted && !is_new(d))
             .collect();
         if decided.is_empty() {
             continue;
         }
-        let rule_type = |d: &&Decided| d.decision.type_idx().map(|n| rules.type_ids[n as usize]);
         sql::run(
             &format!(
                 "UPDATE {table} l SET decision = u.decision, rule_type = u.rule_type \
@@ -235,19 +397,13 @@ fn write(rules: &Rules, outcome: &Update) -> Vec<i64> {
                  WHERE l.low = u.low AND l.high = u.high"
             ),
             args![
-                decided
-                    .iter()
-                    .map(|d| d.link.a_id.min(d.link.b_id))
-                    .collect::<Vec<_>>(),
-                decided
-                    .iter()
-                    .map(|d| d.link.a_id.max(d.link.b_id))
-                    .collect::<Vec<_>>(),
+                decided.iter().map(|d| pair(d).0).collect::<Vec<_>>(),
+                decided.iter().map(|d| pair(d).1).collect::<Vec<_>>(),
                 decided
                     .iter()
                     .map(|d| d.decision.as_code())
                     .collect::<Vec<_>>(),
-                decided.iter().map(rule_type).collect::<Vec<_>>()
+                decided.iter().map(|d| rule_type(d)).collect::<Vec<_>>()
             ],
         );
     }
@@ -258,5 +414,5 @@ fn write(rules: &Rules, outcome: &Update) -> Vec<i64> {
         .collect();
     touched.sort_unstable();
     touched.dedup();
-    touched
+    Ok(touched)
 }

@@ -22,30 +22,32 @@ mod shared;
 use asserted::Pair;
 use history::Cause;
 
+use crate::evidence::sets::Known;
+use crate::evidence::tally::Added;
 use crate::pg::Result;
 use crate::rules::Rules;
 
 /// Profiles whose nodes or sets are others than before, whether they still exist or not.
 pub type Touched = Vec<i64>;
 
-/// Brings identity up to date after the evidence of these sets changed.
-pub fn update(rules: &Rules, sets: &[i64], cause: &Cause) -> Result<Touched> {
+/// Brings identity up to date after the evidence of sets changed.
+pub fn update(rules: &Rules, evidence: Added, known: &Known, cause: &Cause) -> Result<Touched> {
+    let mut sets = evidence.changed;
     if sets.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sets = sets.to_vec();
-    sets.extend(shared::update(rules, &sets)?);
+    sets.extend(shared::update(rules, &evidence.appeared, known)?);
     sets.sort_unstable();
     sets.dedup();
-    let concerned = links::derive(rules, &sets)?;
-    let outcome = graph::update(rules, concerned)?;
+    let concerned = links::derive(rules, &sets, known)?;
+    let outcome = graph::update(rules, concerned, known)?;
     history::record(cause, &outcome, &sets)?;
     Ok(outcome.touched)
 }
 
 /// Brings identity up to date after something was said by hand of these pairs.
 pub fn update_asserted(rules: &Rules, pairs: &[Pair], cause: &Cause) -> Result<Touched> {
-    let outcome = graph::update(rules, asserted::derive(pairs))?;
+    let outcome = graph::update(rules, asserted::derive(pairs), &Known::default())?;
     history::record(cause, &outcome, &[])?;
     Ok(outcome.touched)
 }

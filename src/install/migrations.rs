@@ -70,7 +70,7 @@ pub fn run() -> Result<(i32, i32)> {
             args![migration.version],
         );
     }
-    crate::evidence::partitions::ensure()?;
+    crate::evidence::partitions::ensure_or_later()?;
     crate::config::columns::ensure_spares();
     Ok((from, SCHEMA_VERSION))
 }

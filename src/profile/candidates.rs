@@ -1,12 +1,14 @@
 //! Trait candidates of each set and source: the mergeable state from which traits survive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use cdp_engine::traits::Candidates;
 
 use crate::args;
 use crate::evidence::{Statement, tie};
-use crate::pg::{Error, Result, sql, time};
+use crate::pg::append::append;
+use crate::pg::value::{Json, JsonbText};
+use crate::pg::{Error, Result, look_up, sql, time};
 use crate::rules::Rules;
 
 /// Candidates by set and source.
@@ -40,29 +42,28 @@ fn add(
     let _ = state.add(name, value, time, tie, rules.keep(name));
 }
 
-/// Adds states to those stored. The sets concerned.
-pub fn merge(rules: &Rules, mut states: States) -> Result<Vec<i64>> {
+/// Adds states to those stored; `new_sets` have none. The sets concerned.
+pub fn merge(rules: &Rules, mut states: States, new_sets: &HashSet<i64>) -> Result<Vec<i64>> {
     // Statements that only said null said nothing.
     states.retain(|_, state| !state.is_empty());
     if states.is_empty() {
         return Ok(Vec::new());
     }
-    let stored = sql::rows(
-        "SELECT t.set_id, t.source_id, t.candidates::text \
-         FROM unnest($1::bigint[], $2::integer[]) u (set_id, source_id) \
-         JOIN cdp.set_traits t ON t.set_id = u.set_id AND t.source_id = u.source_id",
-        args![
-            states.keys().map(|key| key.0).collect::<Vec<_>>(),
-            states.keys().map(|key| key.1).collect::<Vec<_>>()
-        ],
-        |row| {
-            (
-                (row.want::<i64>(1), row.want::<i32>(2)),
-                row.want::<String>(3),
-            )
+    let mut stored: Vec<((i64, i32), JsonbText)> = Vec::new();
+    look_up::each(
+        ("cdp.set_traits", &["set_id", "source_id"]),
+        &["candidates"],
+        states
+            .keys()
+            .copied()
+            .filter(|key| !new_sets.contains(&key.0)),
+        |values, (set, source)| {
+            values.put(set).put(source);
         },
+        |key, found| stored.push((key, found.want(1))),
     );
-    for (key, text) in stored {
+    let known: HashSet<(i64, i32)> = stored.iter().map(|(key, _)| *key).collect();
+    for (key, JsonbText(text)) in stored {
         let mut known = parse(&text)?;
         if let Some(state) = states.get_mut(&key) {
             let before = known.clone();
@@ -74,11 +75,25 @@ pub fn merge(rules: &Rules, mut states: States) -> Result<Vec<i64>> {
             }
         }
     }
-    Ok(put(&states))
+    let (known, new): (States, States) =
+        states.into_iter().partition(|(key, _)| known.contains(key));
+    append(
+        "cdp.set_traits",
+        &["set_id", "source_id", "candidates"],
+        &new,
+        |values, (key, state)| {
+            values.put(key.0).put(key.1).put(Json(&state.to_json()));
+        },
+    );
+    let mut sets = put(&known);
+    sets.extend(new.keys().map(|key| key.0));
+    sets.sort_unstable();
+    sets.dedup();
+    Ok(sets)
 }
 
 /// Writes states as they are. The sets concerned.
-pub fn put(states: &States) -> Vec<i64> {
+fn put(states: &States) -> Vec<i64> {
     if states.is_empty() {
         return Vec::new();
     }
