@@ -17,10 +17,10 @@ fn with_people(count: i32) -> (TestDb, Client) {
              SELECT json_build_object('type', 'identify', 'messageId', 'm' || n, 'userId', 'u' || n / 2, 'anonymousId', 'b' || n,
                                       'traits', json_build_object('email', 'p' || n / 2 || '@example.com'))::text
                FROM generate_series(1, {count}) n;
-             SELECT cdp.resume();
-             CALL cdp.process_all();"
+             SELECT cdp.resume();"
         ),
     );
+    run(&mut client, "CALL cdp.process_all()");
     (db, client)
 }
 
@@ -94,13 +94,18 @@ fn a_cancelled_rebuild_leaves_everything_as_it_was() {
 #[test]
 fn a_graph_beyond_its_memory_is_refused() {
     let (_db, mut client) = with_people(6_000);
-    let before = tables(&mut client, &[]);
+    // When a segment was last evaluated for everybody is no derived state.
+    let before = tables(&mut client, &["segments"]);
     run(&mut client, "SET cdp.graph_memory = '1MB'");
     let (code, text) = fails(&mut client, "SELECT cdp.rebuild()");
     assert_eq!(code, "53400", "{text}");
     assert!(text.contains("1 MB are allowed"), "{text}");
     assert!(text.contains("HINT: Raise it"), "{text}");
-    assert_same("a refused rebuild", &before, &tables(&mut client, &[]));
+    assert_same(
+        "a refused rebuild",
+        &before,
+        &tables(&mut client, &["segments"]),
+    );
     run(&mut client, "RESET cdp.graph_memory; SELECT cdp.rebuild()");
-    assert_same("a rebuild", &before, &tables(&mut client, &[]));
+    assert_same("a rebuild", &before, &tables(&mut client, &["segments"]));
 }
