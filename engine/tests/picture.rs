@@ -160,7 +160,7 @@ fn refused_links_say_by_which_rule_and_whose_the_other_end_is() {
         "user_id · profile 7",
         "refused: max_per_profile of user_id",
         "web · 2× · 2026-01-05 – 2026-01-06",
-        "email · shared by 11 user_id",
+        "email · shared by 11+ user_id",
         "email · blocked",
         "joins nothing",
     ] {

@@ -1,18 +1,18 @@
 -- Identifiers that accepted links tie to nodes $1, the most strongly tied first: not those in $2, at most $3.
-WITH accepted AS NOT MATERIALIZED (
-    SELECT l.low, l.high, false AS by_hand, l.confirmed, l.first_seen
-      FROM cdp.links l WHERE l.decision = 0
-    UNION ALL
-    SELECT l.low, l.high, true, true, l.first_seen FROM cdp.asserted_links l WHERE l.decision = 0
-), near AS (
-    SELECT l.high AS node_id, l.by_hand, l.confirmed, l.first_seen
-      FROM unnest($1::bigint[]) f (node_id) JOIN accepted l ON l.low = f.node_id
-    UNION ALL
-    SELECT l.low, l.by_hand, l.confirmed, l.first_seen
-      FROM unnest($1::bigint[]) f (node_id) JOIN accepted l ON l.high = f.node_id
-)
 SELECT n.node_id
-  FROM near n
+  FROM unnest($1::bigint[]) f (node_id)
+ CROSS JOIN LATERAL (
+       SELECT l.high AS node_id, false AS by_hand, l.confirmed, l.first_seen
+         FROM cdp.links l WHERE l.low = f.node_id AND l.decision = 0
+       UNION ALL
+       SELECT l.low, false, l.confirmed, l.first_seen
+         FROM cdp.links l WHERE l.high = f.node_id AND l.decision = 0
+       UNION ALL
+       SELECT l.high, true, true, l.first_seen
+         FROM cdp.asserted_links l WHERE l.low = f.node_id AND l.decision = 0
+       UNION ALL
+       SELECT l.low, true, true, l.first_seen
+         FROM cdp.asserted_links l WHERE l.high = f.node_id AND l.decision = 0) n
   JOIN cdp.identifiers i ON i.node_id = n.node_id
   JOIN cdp.identifier_types t ON t.type_id = i.type_id
  WHERE n.node_id <> ALL ($2::bigint[])

@@ -159,8 +159,13 @@ impl Links {
     }
 
     fn add_evidence(&mut self) {
-        let (lows, highs): (Vec<i64>, Vec<i64>) =
-            self.shown.iter().map(|&(low, high, _)| (low, high)).unzip();
+        let is_observed = |shown: &Shown| shown.kind == Kind::Observed;
+        let (lows, highs): (Vec<i64>, Vec<i64>) = self
+            .shown
+            .iter()
+            .filter(|(_, _, shown)| is_observed(shown))
+            .map(|&(low, high, _)| (low, high))
+            .unzip();
         let mut found: HashMap<(i64, i64), Shown> = sql::read_rows(
             include_str!("../../sql/picture/evidence.sql"),
             args![lows, highs],
@@ -168,8 +173,11 @@ impl Links {
         )
         .into_iter()
         .collect();
-        let observed = |(_, _, shown): &&mut (i64, i64, Shown)| shown.kind == Kind::Observed;
-        for (low, high, shown) in self.shown.iter_mut().filter(observed) {
+        let observed = self
+            .shown
+            .iter_mut()
+            .filter(|(_, _, shown)| is_observed(shown));
+        for (low, high, shown) in observed {
             if let Some(found) = found.remove(&(*low, *high)) {
                 *shown = Shown {
                     decision: shown.decision,

@@ -32,6 +32,10 @@ const MIGRATIONS: &[Migration] = &[
         version: 3,
         scripts: &[include_str!("../../sql/011_assertions.sql")],
     },
+    Migration {
+        version: 5,
+        scripts: &[include_str!("../../sql/014_segment_views.sql")],
+    },
 ];
 
 /// The version of the tables that this library works with.
@@ -72,5 +76,9 @@ pub fn run() -> Result<(i32, i32)> {
     }
     crate::evidence::partitions::ensure_or_later()?;
     crate::config::columns::ensure_spares();
+    if 0 < from && from < SCHEMA_VERSION {
+        // Views that a migration made know no traits yet.
+        crate::config::view::regenerate()?;
+    }
     Ok((from, SCHEMA_VERSION))
 }

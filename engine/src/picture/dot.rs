@@ -16,7 +16,7 @@ pub fn dot(picture: &Picture) -> String {
     let _ = writeln!(out, "graph profile_{} {{", text_of_id(picture.profile_id));
     let _ = writeln!(
         out,
-        "  label={}; labelloc=t; overlap=false;",
+        "  label={}; labelloc=t; fontname=Arial; overlap=false;",
         quoted(&title)
     );
     let _ = writeln!(

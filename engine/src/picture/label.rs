@@ -24,7 +24,7 @@ pub fn above(picture: &Picture, node: u32) -> String {
         (Standing::Blocked, _) => format!("{name} · blocked"),
         (Standing::Shared { type_idx, degree }, _) => {
             let by = type_name(picture, type_idx);
-            format!("{name} · shared by {degree} {by}")
+            format!("{name} · shared by {degree}+ {by}")
         }
         (Standing::Ordinary, Some(other)) if other != picture.profile_id => {
             format!("{name} · profile {other}")
@@ -133,7 +133,10 @@ pub fn summary(picture: &Picture) -> String {
     let own = (0..picture.nodes.len() as u32).filter(|&n| picture.is_own(n));
     let accepted = |link: &&Shown| verdict(picture, link).is_none();
     let links = picture.links.iter().filter(accepted).count();
-    let refused = |link: &&Shown| matches!(link.decision, Some(d) if d != Decision::Accepted);
+    let refused = |link: &&Shown| {
+        link.kind != Kind::AssertedApart
+            && matches!(link.decision, Some(d) if d != Decision::Accepted)
+    };
     let refused = picture.links.iter().filter(refused).count();
     let mut parts = vec![
         counted(

@@ -63,7 +63,7 @@ pub enum Standing {
     Shared {
         /// That type.
         type_idx: u16,
-        /// How many, or that many at least.
+        /// How many at least: they are not counted further than the limit.
         degree: u32,
     },
 }
