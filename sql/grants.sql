@@ -15,7 +15,7 @@ GRANT SELECT ON cdp.profiles, cdp.profile_events, cdp.profile_identifiers, cdp.p
     cdp.segment_members, cdp.segment_history, cdp.unmatched_records TO cdp_reader;
 GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nodes, cdp.set_traits,
     cdp.set_evidence, cdp.identifier_sets, cdp.set_members, cdp.set_links, cdp.links,
-    cdp.inert_identifiers,
+    cdp.inert_identifiers, cdp.switch_points, cdp.sliced_sets,
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
 GRANT EXECUTE ON FUNCTION cdp.resolve, cdp.profile, cdp.explain_identity, cdp.preview_segment, cdp.progress()

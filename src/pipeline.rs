@@ -164,15 +164,18 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     // Evidence: what was added, and what was withdrawn.
     let withdrawn_from = profile::rows::of_sets(&rows.recount);
     let recount = rows.sets_to_recount();
-    let mut changed = tally::add(messages.iter().chain(rows.added()));
+    let mut changed = tally::add(rules, messages.iter().chain(rows.added()));
     tally::recount(&recount);
     changed.extend_from_slice(&recount);
 
     // Identity, traits, profiles: only what the changes can reach.
-    let mut moved = identity::update(rules, &changed)?;
+    let all = || messages.iter().chain(&rows.statements);
+    let linked: Vec<_> = all().map(|said| (said.set_id, said.linked_at)).collect();
+    let mut moved = identity::update(rules, &changed, &linked, &recount)?;
     moved.extend(withdrawn_from);
     moved.extend(profile::rows::of_sets(&recount));
-    let all = || messages.iter().chain(&rows.statements);
+    let happened: Vec<_> = all().map(|said| (said.set_id, said.time)).collect();
+    moved.extend(identity::slices::profiles_at(rules, &happened));
     let said = profile::candidates::merge(rules, profile::candidates::fold(rules, all()))?;
     let active = profile::rows::by_set(&distinct(all().map(|statement| statement.set_id)));
     let retold: Vec<i64> = said

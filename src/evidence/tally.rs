@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::Statement;
 use crate::args;
 use crate::pg::{sql, time};
+use crate::rules::Rules;
 
 /// Microseconds a day.
 pub const DAY: i64 = 86_400_000_000;
@@ -35,19 +36,24 @@ impl Tally {
         self.count += other.count;
     }
 
-    /// What the graph knows of it: a link's age, and the days that confirm it.
-    fn seen_by_graph(&self) -> (i64, i64, i64) {
+    /// What the graph knows of it: a link's age, and the days that confirm it; where the last link is
+    /// kept, when it was seen last.
+    fn seen_by_graph(&self, keeps_last: bool) -> (i64, i64, i64) {
         (
             self.linked_at,
             self.first_seen.div_euclid(DAY),
-            self.last_seen.div_euclid(DAY),
+            match keeps_last {
+                true => self.last_seen,
+                false => self.last_seen.div_euclid(DAY),
+            },
         )
     }
 }
 
 /// Adds what statements say. The sets whose links may have become stronger or older: those that a
-/// source showed for the first time, earlier than before, or on a new day.
-pub fn add<'a>(statements: impl Iterator<Item = &'a Statement>) -> Vec<i64> {
+/// source showed for the first time, earlier than before, or on a new day; where a type keeps the last
+/// link, also those shown later than before.
+pub fn add<'a>(rules: &Rules, statements: impl Iterator<Item = &'a Statement>) -> Vec<i64> {
     let mut tallies: HashMap<(i64, i32), Tally> = HashMap::new();
     for statement in statements {
         let tally = Tally::of(statement);
@@ -80,6 +86,7 @@ pub fn add<'a>(statements: impl Iterator<Item = &'a Statement>) -> Vec<i64> {
     )
     .into_iter()
     .collect();
+    let keeps_last = rules.keeps_last();
     let mut changed: Vec<i64> = keys
         .iter()
         .filter(|key| match before.get(key) {
@@ -87,7 +94,7 @@ pub fn add<'a>(statements: impl Iterator<Item = &'a Statement>) -> Vec<i64> {
             Some(old) => {
                 let mut joined = *old;
                 joined.join(&tallies[key]);
-                joined.seen_by_graph() != old.seen_by_graph()
+                joined.seen_by_graph(keeps_last) != old.seen_by_graph(keeps_last)
             }
         })
         .map(|key| key.0)

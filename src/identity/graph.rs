@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use cdp_engine::graph::{
-    self, Decided, Decision, Evidence, Link, Moved, Node, Store, StoredLink, StoredNode, Update,
+    self, Changes, Decided, Decision, Evidence, Link, Moved, Node, Store, StoredLink, StoredNode,
+    Update,
 };
 
 use super::Touched;
@@ -15,21 +16,23 @@ use crate::rules::Rules;
 /// Brings the clusters of these nodes' region up to date.
 pub fn update(rules: &Rules, concerned: Concerned) -> Result<Touched> {
     let Concerned {
-        mut changed,
+        mut changes,
         loosened,
         recentred,
+        ..
     } = concerned;
-    if changed.is_empty() {
-        return Ok(Vec::new());
-    }
     let mut touched = Vec::new();
     if !loosened.is_empty() {
         let dead = dead_among(&loosened);
-        changed.retain(|node| !dead.contains(node));
+        changes.nodes.extend(loosened);
+        changes.nodes.retain(|node| !dead.contains(node));
+        changes.disturbed.retain(|node| !dead.contains(node));
         touched = remove(dead);
     }
-    let outcome = graph::update(&mut Stored { rules }, &changed, &rules.type_rules)?;
-    touched.extend(write(rules, &outcome));
+    if changes != Changes::default() {
+        let outcome = graph::update(&mut Stored { rules }, &changes, &rules.type_rules)?;
+        touched.extend(write(rules, &outcome));
+    }
     touched.extend(profiles_of(&recentred));
     touched.sort_unstable();
     touched.dedup();
@@ -108,8 +111,12 @@ pub fn rebuild(rules: &Rules) -> Result<Touched> {
     Ok(touched)
 }
 
-const LINKS: &str =
-    "SELECT l.low, l.high, l.confirmed, l.first_seen, l.decision, l.rule_type FROM cdp.links l";
+/// A link's time is that by which it is ordered.
+const LINKS: &str = "SELECT l.low, l.high, l.confirmed, coalesce(l.last_seen, l.first_seen), \
+     l.decision, l.rule_type FROM cdp.links l";
+
+/// Up to here, looking up all pairs of a cluster's nodes costs no more than reading their links.
+const SMALL_CLUSTER: usize = 8;
 
 /// Those of these nodes that no set and no link holds any more.
 fn dead_among(nodes: &[i64]) -> HashSet<i64> {
@@ -169,6 +176,50 @@ impl Store for Stored<'_> {
                  UNION {LINKS} JOIN unnest($1::bigint[]) n (node_id) ON l.high = n.node_id"
             ),
             args![node_ids.to_vec()],
+            |row| read_link(self.rules, &row),
+        ))
+    }
+
+    fn accepted_within(&mut self, clusters: &[Vec<i64>]) -> Result<Vec<StoredLink>> {
+        // Of a small cluster every pair is looked up: one of its nodes may be a kiosk with thousands of
+        // refused links.
+        let (small, large): (Vec<_>, Vec<_>) = clusters
+            .iter()
+            .partition(|cluster| cluster.len() <= SMALL_CLUSTER);
+        let mut pairs = Vec::new();
+        for cluster in small {
+            for (n, &a) in cluster.iter().enumerate() {
+                pairs.extend(cluster[n + 1..].iter().map(|&b| (a, b)));
+            }
+        }
+        let mut links = self.links_between(&pairs)?;
+        links.retain(|link| link.decision == Some(Decision::Accepted));
+        if !large.is_empty() {
+            // An accepted link has both ends in one cluster.
+            links.extend(sql::rows(
+                &format!(
+                    "{LINKS} JOIN unnest($1::bigint[]) n (node_id) ON l.low = n.node_id \
+                     WHERE l.decision = 0"
+                ),
+                args![large.into_iter().flatten().copied().collect::<Vec<i64>>()],
+                |row| read_link(self.rules, &row),
+            ));
+        }
+        Ok(links)
+    }
+
+    fn links_between(&mut self, pairs: &[(i64, i64)]) -> Result<Vec<StoredLink>> {
+        if pairs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (lows, highs): (Vec<i64>, Vec<i64>) =
+            pairs.iter().map(|&(a, b)| (a.min(b), a.max(b))).unzip();
+        Ok(sql::rows(
+            &format!(
+                "{LINKS} JOIN unnest($1::bigint[], $2::bigint[]) p (low, high) \
+                 ON l.low = p.low AND l.high = p.high"
+            ),
+            args![lows, highs],
             |row| read_link(self.rules, &row),
         ))
     }

@@ -3,8 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cdp_engine::graph::{SetNode, star};
+use cdp_engine::graph::{Changes, SetNode, star};
 
+use super::slices;
 use crate::args;
 use crate::evidence::tally::DAY;
 use crate::pg::{Result, sql, time};
@@ -19,22 +20,27 @@ struct Member {
     shared: bool,
 }
 
-/// Nodes that a change concerns.
+/// What a change of sets comes to for the graph.
 #[derive(Default)]
 pub struct Concerned {
-    /// Those whose links may have changed.
-    pub changed: Vec<i64>,
-    /// Those among them that lost a link or a set, and may be in the graph no more.
+    /// Links and nodes that changed.
+    pub changes: Changes,
+    /// Nodes that lost a link or a set, and may be in the graph no more.
     pub loosened: Vec<i64>,
     /// Those that gained or lost a set: the profiles they are in have other events and traits, also
     /// where no node moves.
     pub recentred: Vec<i64>,
+    /// Sets that show time-sliced identifiers alone, and did not before or not this one.
+    pub sliced: Vec<i64>,
+    /// Sets that were or became evidence of who uses a time-sliced identifier, or of somebody else.
+    pub reshaped: Vec<i64>,
 }
 
 /// Derives the stars of these sets anew, and the links that they showed or show.
 pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Concerned> {
     let members = load(rules, sets)?;
     let mut centres: Vec<(i64, i64)> = Vec::new();
+    let mut sliced: HashMap<i64, i64> = HashMap::new();
     let mut edges: HashSet<(i64, i64, i64)> = HashSet::new();
     for (set_id, members) in &members {
         let nodes: Vec<SetNode> = members
@@ -48,7 +54,10 @@ pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Concerned> {
             })
             .collect();
         let star = star(&nodes, &rules.type_rules);
-        let Some(centre) = star.centre else { continue };
+        let Some(centre) = star.centre else {
+            sliced.extend(star.sliced.first().map(|&first| (*set_id, first)));
+            continue;
+        };
         centres.push((*set_id, centre));
         edges.extend(
             star.leaves
@@ -57,13 +66,13 @@ pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Concerned> {
         );
     }
     let mut concerned = Concerned::default();
-    write_centres(sets, &centres, &mut concerned);
+    slices::register(rules, sets, &sliced, &mut concerned);
+    let lasting: Vec<i64> = (sets.iter().copied())
+        .filter(|set| !sliced.contains_key(set))
+        .collect();
+    write_centres(&lasting, &centres, &mut concerned);
     let pairs = write_edges(sets, edges, &mut concerned);
-    let Concerned { changed, .. } = &mut concerned;
-    changed.extend(pairs.iter().flat_map(|&(low, high)| [low, high]));
-    recompute(rules, &pairs);
-    changed.sort_unstable();
-    changed.dedup();
+    recompute(rules, &pairs, &mut concerned.changes)?;
     Ok(concerned)
 }
 
@@ -116,15 +125,21 @@ fn write_centres(sets: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned
     let mut moved: Vec<(i64, i64)> = Vec::new();
     let mut new: Vec<(i64, i64)> = Vec::new();
     let Concerned {
-        changed, loosened, ..
+        changes,
+        loosened,
+        recentred,
+        reshaped,
+        ..
     } = concerned;
+    let (mut changed, mut lost) = (Vec::new(), Vec::new());
     for &(set_id, node_id) in centres {
         match before.remove(&set_id) {
             Some(known) if known == node_id => {}
             Some(known) => {
                 moved.push((set_id, node_id));
                 changed.push(node_id);
-                loosened.push(known);
+                lost.push(known);
+                reshaped.push(set_id);
             }
             None => {
                 new.push((set_id, node_id));
@@ -132,9 +147,11 @@ fn write_centres(sets: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned
             }
         }
     }
-    loosened.extend(before.values());
-    changed.extend_from_slice(loosened);
-    concerned.recentred = concerned.changed.clone();
+    lost.extend(before.values());
+    reshaped.extend(before.keys());
+    recentred.extend(changed.iter().chain(&lost));
+    loosened.extend(lost);
+    changes.nodes.extend(changed);
     if !before.is_empty() {
         sql::run(
             "DELETE FROM cdp.set_nodes WHERE set_id = ANY ($1)",
@@ -228,21 +245,71 @@ impl Shown {
         self.confirmed |= other.confirmed || self.source != other.source;
     }
 
-    /// The link's confirmation and age.
-    fn link(&self) -> (bool, i64) {
+    fn link(&self, keeps_last: bool) -> Stated {
         let days = self.first_seen.div_euclid(DAY) != self.last_seen.div_euclid(DAY);
-        (self.confirmed || days, self.linked_at)
+        Stated {
+            confirmed: self.confirmed || days,
+            first_seen: self.linked_at,
+            last_seen: keeps_last.then_some(self.last_seen),
+        }
+    }
+}
+
+/// A link's confirmation and age.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stated {
+    confirmed: bool,
+    first_seen: i64,
+    /// Only where the last link is kept and not the first.
+    last_seen: Option<i64>,
+}
+
+impl Stated {
+    /// Whether it comes no later in the order of the graph's pass than it did.
+    fn is_no_later_than(&self, before: &Self) -> bool {
+        match (self.last_seen, before.last_seen) {
+            (Some(now), Some(before)) => now >= before,
+            (None, None) => {
+                (!self.confirmed, self.first_seen) <= (!before.confirmed, before.first_seen)
+            }
+            _ => false,
+        }
     }
 }
 
 type Pair = (i64, i64);
 
+/// Those of these pairs whose weaker type keeps the last link.
+fn keeping_last(rules: &Rules, pairs: &[Pair]) -> Result<HashSet<Pair>> {
+    if !rules.keeps_last() {
+        return Ok(HashSet::new());
+    }
+    let mut nodes: Vec<i64> = pairs.iter().flat_map(|&(low, high)| [low, high]).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    let types: HashMap<i64, usize> = sql::rows(
+        "SELECT i.node_id, i.type_id FROM unnest($1::bigint[]) n (node_id) \
+         JOIN cdp.identifiers i ON i.node_id = n.node_id",
+        args![nodes],
+        |row| Ok((row.want(1), rules.type_index(row.want(2))?)),
+    )
+    .into_iter()
+    .collect::<Result<_>>()?;
+    // Types are in order of their priority.
+    let weaker = |&(low, high): &Pair| types[&low].max(types[&high]);
+    let kept = pairs.iter().copied();
+    Ok(kept
+        .filter(|pair| rules.type_rules[weaker(pair)].keep_last)
+        .collect())
+}
+
 /// Computes these links from all the sets that show them. A link's decision stays until the graph
 /// has been brought up to date.
-fn recompute(rules: &Rules, pairs: &[Pair]) {
+fn recompute(rules: &Rules, pairs: &[Pair], changes: &mut Changes) -> Result<()> {
     if pairs.is_empty() {
-        return;
+        return Ok(());
     }
+    let keeping_last = keeping_last(rules, pairs)?;
     let records: HashSet<i32> = rules
         .sources
         .values()
@@ -275,24 +342,48 @@ fn recompute(rules: &Rules, pairs: &[Pair]) {
             .and_modify(|known| known.join(&shown))
             .or_insert(shown);
     }
-    let stored: HashMap<Pair, (bool, i64)> = sql::rows(
-        "SELECT l.low, l.high, l.confirmed, l.first_seen \
+    let fresh: HashMap<Pair, Stated> = fresh
+        .into_iter()
+        .map(|(pair, shown)| (pair, shown.link(keeping_last.contains(&pair))))
+        .collect();
+    // Each with whether it was refused.
+    let stored: HashMap<Pair, (Stated, bool)> = sql::rows(
+        "SELECT l.low, l.high, l.confirmed, l.first_seen, l.last_seen, l.decision > 0 \
          FROM unnest($1::bigint[], $2::bigint[]) p (low, high) \
          JOIN cdp.links l ON l.low = p.low AND l.high = p.high",
         args![lows, highs],
         |row| {
-            let link = (row.want(3), time::from_pg(row.want(4)));
-            ((row.want(1), row.want(2)), link)
+            let stated = Stated {
+                confirmed: row.want(3),
+                first_seen: time::from_pg(row.want(4)),
+                last_seen: row.get(5).map(time::from_pg),
+            };
+            ((row.want(1), row.want(2)), (stated, row.want(6)))
         },
     )
     .into_iter()
     .collect();
     let (mut gone, mut new, mut other) = (Vec::new(), Vec::new(), Vec::new());
     for pair in pairs {
-        match (stored.get(pair), fresh.get(pair).map(Shown::link)) {
-            (Some(_), None) => gone.push(*pair),
-            (None, Some(_)) => new.push(*pair),
-            (Some(known), Some(link)) if *known != link => other.push(*pair),
+        match (stored.get(pair), fresh.get(pair)) {
+            (Some((_, refused)), None) => {
+                gone.push(*pair);
+                if !refused {
+                    changes.disturbed.extend([pair.0, pair.1]);
+                }
+            }
+            (None, Some(_)) => {
+                new.push(*pair);
+                changes.gained.push(*pair);
+            }
+            (Some((known, refused)), Some(link)) if known != link => {
+                other.push(*pair);
+                if *refused || link.is_no_later_than(known) {
+                    changes.gained.push(*pair);
+                } else {
+                    changes.disturbed.extend([pair.0, pair.1]);
+                }
+            }
             _ => {}
         }
     }
@@ -309,21 +400,30 @@ fn recompute(rules: &Rules, pairs: &[Pair]) {
             return;
         }
         let (lows, highs) = columns(pairs);
-        let links: Vec<_> = pairs.iter().map(|pair| fresh[pair].link()).collect();
-        let confirmed: Vec<bool> = links.iter().map(|link| link.0).collect();
-        let first_seen: Vec<_> = links.iter().map(|link| time::to_pg(link.1)).collect();
-        sql::run(statement, args![lows, highs, confirmed, first_seen]);
+        let links = || pairs.iter().map(|pair| &fresh[pair]);
+        let confirmed: Vec<bool> = links().map(|link| link.confirmed).collect();
+        let first_seen: Vec<_> = links().map(|link| time::to_pg(link.first_seen)).collect();
+        let last_seen: Vec<_> = links()
+            .map(|link| link.last_seen.map(time::to_pg))
+            .collect();
+        sql::run(
+            statement,
+            args![lows, highs, confirmed, first_seen, last_seen],
+        );
     };
     write(
-        "INSERT INTO cdp.links (low, high, confirmed, first_seen) \
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[])",
+        "INSERT INTO cdp.links (low, high, confirmed, first_seen, last_seen) \
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
+             $5::timestamptz[])",
         &new,
     );
     write(
-        "UPDATE cdp.links l SET confirmed = u.confirmed, first_seen = u.first_seen \
-         FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[]) \
-              u (low, high, confirmed, first_seen) \
+        "UPDATE cdp.links l \
+         SET confirmed = u.confirmed, first_seen = u.first_seen, last_seen = u.last_seen \
+         FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
+              $5::timestamptz[]) u (low, high, confirmed, first_seen, last_seen) \
          WHERE l.low = u.low AND l.high = u.high",
         &other,
     );
+    Ok(())
 }

@@ -2,14 +2,16 @@
 //! reach is derived anew.
 //!
 //! A change is a list of sets whose evidence, or whose members' standing, is new. It passes through
-//! three steps: which identifiers are shared now ([`shared`]), the stars of the sets and the links
-//! that they show ([`links`]), the clusters of those links' region (the engine's `graph::update`).
+//! four steps: which identifiers are shared now ([`shared`]), the stars of the sets and the links
+//! that they show ([`links`]), who used time-sliced identifiers when ([`slices`]), the clusters of those
+//! links' region (the engine's `graph::update`).
 
 pub mod explain;
 mod graph;
 mod links;
 pub mod resolve;
 mod shared;
+pub mod slices;
 
 use crate::args;
 use crate::pg::{Result, sql};
@@ -18,16 +20,23 @@ use crate::rules::Rules;
 /// Profiles whose nodes or sets are others than before, whether they still exist or not.
 pub type Touched = Vec<i64>;
 
-/// Brings identity up to date after the evidence of these sets changed.
-pub fn update(rules: &Rules, sets: &[i64]) -> Result<Touched> {
-    if sets.is_empty() {
+/// Brings identity up to date after the evidence of these sets changed. `shown` are the sets and times
+/// that were added, also of sets that are known; of the sets `recounted` evidence may be gone.
+pub fn update(
+    rules: &Rules,
+    sets: &[i64],
+    shown: &[(i64, i64)],
+    recounted: &[i64],
+) -> Result<Touched> {
+    if sets.is_empty() && !rules.slices_time() {
         return Ok(Vec::new());
     }
     let mut sets = sets.to_vec();
     sets.extend(shared::update(rules, &sets)?);
     sets.sort_unstable();
     sets.dedup();
-    let concerned = links::derive(rules, &sets)?;
+    let mut concerned = links::derive(rules, &sets)?;
+    slices::update(rules, shown, recounted, &mut concerned)?;
     graph::update(rules, concerned)
 }
 
@@ -42,6 +51,8 @@ pub fn rebuild(rules: &Rules) -> Result<Touched> {
         pgrx::check_for_interrupts!();
         links::derive(rules, part)?;
     }
+    let mut concerned = links::Concerned::default();
+    slices::rebuild(rules, &mut concerned)?;
     graph::rebuild(rules)
 }
 

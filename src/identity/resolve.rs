@@ -7,7 +7,8 @@ use crate::pg::error::OrRaise;
 use crate::pg::{Error, Result, sql};
 use crate::rules;
 
-/// The profile that an identifier belongs to now; NULL if it belongs to nobody. The value is brought
+/// The profile that an identifier belongs to now; NULL if it belongs to nobody. A time-sliced one
+/// belongs to whoever was seen with it last. The value is brought
 /// to the normal form of its type first. O(log n).
 ///
 /// # Errors
@@ -25,13 +26,24 @@ LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 )]
 fn resolve(r#type: &str, value: &str) -> Option<i64> {
     let (type_id, value) = normal_form(r#type, value).or_raise()?;
-    sql::look_up(
+    let found = sql::look_up(
         "SELECT c.profile_id FROM cdp.identifiers i JOIN cdp.clusters c \
              ON c.node_id OPERATOR(pg_catalog.=) i.node_id \
          WHERE i.value OPERATOR(pg_catalog.=) $1 AND i.type_id OPERATOR(pg_catalog.=) $2",
-        args![value, type_id],
+        args![value.as_str(), type_id],
         |row| row.want(1),
-    )
+    );
+    found.or_else(|| {
+        sql::look_up(
+            "SELECT c.profile_id FROM cdp.identifiers i \
+             JOIN cdp.switch_points w ON w.node_id OPERATOR(pg_catalog.=) i.node_id \
+             JOIN cdp.clusters c ON c.node_id OPERATOR(pg_catalog.=) w.person_id \
+             WHERE i.value OPERATOR(pg_catalog.=) $1 AND i.type_id OPERATOR(pg_catalog.=) $2 \
+             ORDER BY w.switched_at DESC LIMIT 1",
+            args![value.as_str(), type_id],
+            |row| row.want(1),
+        )
+    })
 }
 
 /// An identifier that is known.
@@ -88,9 +100,17 @@ fn normal_form(type_name: &str, raw: &str) -> Result<Option<(i32, String)>> {
 
 /// The profile that a node belongs to now.
 pub fn profile_of(node_id: i64) -> Option<i64> {
-    sql::look_up(
+    let found = sql::look_up(
         "SELECT c.profile_id FROM cdp.clusters c WHERE c.node_id = $1",
         args![node_id],
         |row| row.want::<i64>(1),
-    )
+    );
+    found.or_else(|| {
+        sql::look_up(
+            "SELECT c.profile_id FROM cdp.switch_points w JOIN cdp.clusters c ON c.node_id = w.person_id \
+             WHERE w.node_id = $1 ORDER BY w.switched_at DESC LIMIT 1",
+            args![node_id],
+            |row| row.want::<i64>(1),
+        )
+    })
 }

@@ -28,6 +28,10 @@ const MIGRATIONS: &[Migration] = &[
         version: 2,
         scripts: &[include_str!("../../sql/010_records.sql")],
     },
+    Migration {
+        version: 4,
+        scripts: &[include_str!("../../sql/012_time_slices.sql")],
+    },
 ];
 
 /// The version of the tables that this library works with.

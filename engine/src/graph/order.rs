@@ -43,8 +43,8 @@ impl Ranks {
 }
 
 /// Positions of `links`, the strongest first: asserted, then by the rank of the weaker end or of
-/// the matcher, then by weight, confirmed before seen once, first seen, and at last the types and
-/// values of the ends as bytes. The order depends on nothing but what the links say: not on their
+/// the matcher, then by weight, confirmed before seen once, first seen (for types that keep the last
+/// link: last seen alone), and at last the types and values of the ends as bytes. The order depends on nothing but what the links say: not on their
 /// positions, nor on ids or the order of ends. Links that it cannot tell apart are the same
 /// evidence twice.
 ///
@@ -67,9 +67,17 @@ pub(super) fn by_strength(
         .zip(links)
         .map(|(link, l)| {
             let weaker = node_ranks[l.a as usize].max(node_ranks[l.b as usize]);
+            let keep_last = l.evidence == Evidence::Observed
+                && rules[usize::from(ranks.type_at(weaker))].keep_last;
+            let strength = classes.strength(l, weaker);
             Key {
-                strength: classes.strength(l, weaker),
-                first_seen: l.first_seen,
+                strength: if keep_last { strength & !1 } else { strength },
+                // In bits, NOT is the order turned round.
+                first_seen: if keep_last {
+                    !l.first_seen
+                } else {
+                    l.first_seen
+                },
                 link,
             }
         })
