@@ -12,7 +12,8 @@ GRANT EXECUTE ON FUNCTION cdp.inbox_wake(), cdp.ingest, cdp.identify, cdp.track,
 
 -- cdp_reader reads people, not the machinery.
 GRANT SELECT ON cdp.profiles, cdp.profile_events, cdp.profile_identifiers, cdp.profile_sets,
-    cdp.segment_members, cdp.segment_history, cdp.unmatched_records TO cdp_reader;
+    cdp.segment_members, cdp.segment_history, cdp.unmatched_records,
+    cdp.identity_issues, cdp.link_ends TO cdp_reader;
 GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nodes, cdp.set_traits,
     cdp.set_evidence, cdp.identifier_sets, cdp.set_members, cdp.set_links, cdp.links,
     cdp.inert_identifiers, cdp.switch_points, cdp.sliced_sets,

@@ -99,7 +99,7 @@ impl Limits {
                  FROM (SELECT m.set_id FROM cdp.set_members m \
                         WHERE m.node_id = n.node_id LIMIT $2::bigint + 1) m \
                  JOIN cdp.identifier_sets s ON s.set_id = m.set_id) d \
-             WHERE d.others > $2 OR x.shared",
+             WHERE d.others > $2 AND x.blocked IS NOT TRUE OR x.shared",
             args![
                 nodes.to_vec(),
                 self.most.iter().copied().min().unwrap_or(i32::MAX - 1)

@@ -30,7 +30,10 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 4,
-        scripts: &[include_str!("../../sql/012_time_slices.sql")],
+        scripts: &[
+            include_str!("../../sql/012_time_slices.sql"),
+            include_str!("../../sql/013_identity_issues.sql"),
+        ],
     },
 ];
 
