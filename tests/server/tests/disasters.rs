@@ -217,13 +217,9 @@ fn two_of_a_family_on_one_address() {
         degree(&mut client, "shared", "email", "home@family.example"),
         Some(2)
     );
-    assert!(
-        !same_profile(
-            &mut client,
-            ("email", "home@family.example"),
-            ("user_id", "mum")
-        ) || profiles(&mut client) == 2
-    );
+    let nobody = "SELECT cdp.resolve('email', 'home@family.example') IS NULL";
+    assert!(one::<bool>(&mut client, nobody, &[]));
+    assert_eq!(profiles(&mut client), 2);
     check_rebuild(&mut client);
 }
 
@@ -318,7 +314,7 @@ fn one_message_turns_a_chain_from_end_to_end() {
         "SELECT cdp.alter_identifier_type('email', max_per_profile => 1)",
     );
     // u1–e1, u2–e1 (refused), u2–e2, u3–e2 (refused), …
-    let people = 10_000;
+    let people = 3_000;
     send(
         &mut client,
         &format!(
@@ -329,7 +325,7 @@ fn one_message_turns_a_chain_from_end_to_end() {
             2 * people
         ),
     );
-    let kept = "SELECT count(*) FROM generate_series(1, 10000) g \
+    let kept = "SELECT count(*) FROM generate_series(1, 3000) g \
         WHERE cdp.resolve('user_id', 'u' || g) = cdp.resolve('email', 'e' || g + $1 || '@chain.example')";
     assert_eq!(one::<i64>(&mut client, kept, &[&0]), people);
     // The second was there first.
