@@ -42,4 +42,5 @@ SELECT c.profile_id, e."time", e.event_id, e.type, e.name, e.source_id, e.proper
   FROM cdp.clusters c
   JOIN cdp.set_nodes s ON s.node_id = c.node_id
   JOIN cdp.events e ON e.set_id = s.set_id
-   AND (s.starts IS NULL OR (e."time" >= s.starts AND e."time" < s.ends));
+   AND (s.starts IS NULL OR (e."time" >= s.starts AND e."time" < s.ends))
+ WHERE NOT e.revoked;

@@ -9,19 +9,23 @@ SELECT q.n, u."time"
  CROSS JOIN LATERAL (
     SELECT e."time" FROM cdp.events e JOIN cdp.sources s ON s.source_id = e.source_id
      WHERE e.set_id = m.set_id AND e."time" >= q.starts AND e."time" < q.ends AND s.max_backdate IS NULL
+       AND NOT e.revoked
     UNION ALL
     SELECT e."time" FROM cdp.messages e JOIN cdp.sources s ON s.source_id = e.source_id
      WHERE e.set_id = m.set_id AND e."time" >= q.starts AND e."time" < q.ends AND s.max_backdate IS NULL
+       AND NOT e.revoked
     UNION ALL
     SELECT r."time" FROM cdp.records r JOIN cdp.sources s ON s.source_id = r.source_id
-     WHERE r.set_id = m.set_id AND s.kind = 'records' AND r."time" >= q.starts AND r."time" < q.ends
+     WHERE r.set_id = m.set_id AND s.kind = 'records' AND NOT r.revoked AND r."time" >= q.starts AND r."time" < q.ends
     UNION ALL
     SELECT b."time" FROM (
         SELECT greatest(e."time", e.received_at
                  - make_interval(secs => extract(epoch FROM s.max_backdate)::double precision))
-          FROM (SELECT source_id, "time", received_at FROM cdp.events WHERE set_id = m.set_id
+          FROM (SELECT source_id, "time", received_at FROM cdp.events
+                 WHERE set_id = m.set_id AND NOT revoked
                 UNION ALL
-                SELECT source_id, "time", received_at FROM cdp.messages WHERE set_id = m.set_id) e
+                SELECT source_id, "time", received_at FROM cdp.messages
+                 WHERE set_id = m.set_id AND NOT revoked) e
           JOIN cdp.sources s ON s.source_id = e.source_id AND s.max_backdate IS NOT NULL
          WHERE $5) b ("time")
      WHERE b."time" >= q.starts AND b."time" < q.ends) u

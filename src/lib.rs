@@ -5,6 +5,7 @@
 //! The algorithms are in the crate `cdp_engine`, which knows no PostgreSQL; unsafe code is in
 //! [`pg`] alone.
 
+mod assertion;
 mod config;
 pub mod evidence;
 pub mod identity;

@@ -3,9 +3,11 @@
 //! A batch is one transaction: it is all applied or not at all, so a crash anywhere loses nothing
 //! and doubles nothing. The same code serves live data, backfill and tests.
 
-use std::collections::HashSet;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 
-use crate::evidence::{self, Statement, keys, read, rows, sets, store, tally};
+use crate::evidence::{self, Statement, keys, read, revoked, rows, sets, store, tally};
+use crate::identity::history::{Cause, Said};
 use crate::ingest::inbox::{self, Arrival, Counts};
 use crate::pg::{Error, Result, role, time, transaction};
 use crate::rules::Rules;
@@ -145,11 +147,12 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     let mut rows = rows::apply(reading.rows);
 
     // Store: identifiers and their sets, then events, messages and records.
-    sets::resolve(rules, messages.iter_mut().chain(&mut rows.statements))?;
+    let known = sets::resolve(rules, messages.iter_mut().chain(&mut rows.statements))?;
     let events = events(messages.iter().chain(&rows.statements));
-    store::store(&mut messages);
-    let row_events = store::store(&mut rows.statements);
+    let mut event_ids = store::store(&messages);
+    let row_events = store::store(&rows.statements);
     rows.remember(&row_events);
+    let accepted = messages.len() as i64 + rows.accepted;
     read::bury(&reading.dead);
     read::bury(&fresh.dead);
     let not_accepted = fresh
@@ -161,22 +164,33 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
         .collect();
     reading.issues.store(&not_accepted);
 
+    // What somebody revoked is stored like the rest, and counts as never accepted.
+    revoked::withhold(rules, &mut messages, &mut event_ids, &mut rows);
+
     // Evidence: what was added, and what was withdrawn.
     let withdrawn_from = profile::rows::of_sets(&rows.recount);
     let recount = rows.sets_to_recount();
-    let mut changed = tally::add(rules, messages.iter().chain(rows.added()));
+    let mut added = tally::add(rules, messages.iter().chain(rows.added()), &known.new_sets);
     tally::recount(&recount);
-    changed.extend_from_slice(&recount);
+    added.changed.extend_from_slice(&recount);
+    added.appeared.extend_from_slice(&recount);
+    added.recounted.clone_from(&recount);
 
     // Identity, traits, profiles: only what the changes can reach.
-    let all = || messages.iter().chain(&rows.statements);
-    let linked: Vec<_> = all().map(|said| (said.set_id, said.linked_at)).collect();
-    let mut moved = identity::update(rules, &changed, &linked, &recount)?;
+    let first_of_set = OnceCell::new();
+    let said = |set: i64| said_of(set, &messages, &event_ids, &rows, &first_of_set);
+    let mut moved = identity::update(rules, added, &known, &Cause::Batch(&said))?;
     moved.extend(withdrawn_from);
     moved.extend(profile::rows::of_sets(&recount));
-    let happened: Vec<_> = all().map(|said| (said.set_id, said.time)).collect();
-    moved.extend(identity::slices::profiles_at(rules, &happened));
-    let said = profile::candidates::merge(rules, profile::candidates::fold(rules, all()))?;
+    let all = || messages.iter().chain(&rows.statements);
+    moved.extend(identity::slices::profiles_at(rules, || {
+        all().map(|said| (said.set_id, said.time))
+    }));
+    let said = profile::candidates::merge(
+        rules,
+        profile::candidates::fold(rules, all()),
+        &known.new_sets,
+    )?;
     let active = profile::rows::by_set(&distinct(all().map(|statement| statement.set_id)));
     let retold: Vec<i64> = said
         .iter()
@@ -198,10 +212,85 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     );
     Ok(Report {
         read: 0,
-        accepted: messages.len() as i64 + rows.accepted,
+        accepted,
         duplicates: (fresh.repeated.len() + rows.repeated.len()) as i64,
         rejected: (reading.dead.len() + fresh.dead.len()) as i64,
         more: false,
+    })
+}
+
+/// Brings derived state up to date after some of what is stored was revoked, or stands again: sets,
+/// each with the source that showed it. Under the pipeline lock.
+pub fn recount(rules: &Rules, changed: &[(i64, i32)], cause: &Cause) -> Result<()> {
+    let sets = distinct(changed.iter().map(|pair| pair.0));
+    let mut touched = profile::rows::of_sets(&sets);
+    for part in sets.chunks(20_000) {
+        pgrx::check_for_interrupts!();
+        tally::recount(part);
+    }
+    profile::candidates::recount(rules, changed)?;
+    let changes = tally::Added {
+        changed: sets.clone(),
+        appeared: sets.clone(),
+        shown: Vec::new(),
+        recounted: sets.clone(),
+    };
+    touched.extend(identity::update(
+        rules,
+        changes,
+        &sets::Known::default(),
+        cause,
+    )?);
+    touched.extend(profile::rows::of_sets(&sets));
+    refresh(rules, touched)
+}
+
+/// Brings derived state up to date after something was said by hand of these pairs of nodes. Under
+/// the pipeline lock.
+pub fn assert(rules: &Rules, pairs: &[(i64, i64)], cause: &Cause) -> Result<()> {
+    let touched = identity::update_asserted(rules, pairs, cause)?;
+    refresh(rules, touched)
+}
+
+/// Profiles that changed, and their segments.
+fn refresh(rules: &Rules, touched: Vec<i64>) -> Result<()> {
+    let touched = distinct(touched.into_iter());
+    profile::rows::refresh(rules, &touched)?;
+    segment::refresh_changed(
+        &segment::load()?,
+        &segment::Changes {
+            moved: &touched,
+            retold: &[],
+            active: &HashMap::new(),
+            events: &HashSet::new(),
+        },
+    );
+    Ok(())
+}
+
+/// The first message or row of a batch that showed this set.
+fn said_of(
+    set: i64,
+    messages: &[Statement],
+    event_ids: &[i64],
+    rows: &rows::Applied,
+    first: &OnceCell<HashMap<i64, usize>>,
+) -> Option<Said> {
+    let all = || messages.iter().chain(&rows.statements);
+    let first = first.get_or_init(|| {
+        let mut first = HashMap::new();
+        for (n, statement) in all().enumerate() {
+            first.entry(statement.set_id).or_insert(n);
+        }
+        first
+    });
+    let n = *first.get(&set)?;
+    let statement = all().nth(n)?;
+    let event_id = event_ids.iter().chain(&rows.event_ids).nth(n)?;
+    Some(Said {
+        source_id: statement.source_id,
+        message_id: statement.message_id.clone(),
+        event_id: (*event_id != 0).then_some(*event_id),
     })
 }
 

@@ -3,7 +3,8 @@
 
 use pgrx::prelude::*;
 
-use crate::evidence::{reread, tally};
+use crate::evidence::{reread, revoked, tally};
+use crate::identity::history::Cause;
 use crate::pg::error::OrRaise;
 use crate::pg::{Result, role, transaction};
 use crate::rules::Rules;
@@ -31,7 +32,7 @@ pub fn apply(scope: Scope) -> Result<()> {
         derive_evidence(&rules)?;
     }
     if scope != Scope::Traits {
-        identity::rebuild(&rules)?;
+        identity::rebuild(&rules, &Cause::Rules)?;
     }
     derive_profiles(&rules)
 }
@@ -54,7 +55,7 @@ fn rebuild() -> i64 {
         progress::start("rebuild: evidence", 0);
         derive_evidence(&rules)?;
         progress::start("rebuild: identity", 0);
-        identity::rebuild(&rules)?;
+        identity::rebuild(&rules, &Cause::Rebuild)?;
         progress::start("rebuild: profiles and segments", 0);
         derive_profiles(&rules)?;
         progress::finish();
@@ -68,6 +69,8 @@ fn rebuild() -> i64 {
 
 fn derive_evidence(rules: &Rules) -> Result<()> {
     reread::all(rules)?;
+    identity::reread(rules)?;
+    revoked::mark_all();
     tally::recount_all();
     Ok(())
 }

@@ -39,6 +39,10 @@ pub struct Source {
     pub states_records: bool,
     /// How far before its receipt a message may date a link, in microseconds.
     pub max_backdate: Option<i64>,
+    /// Whether somebody revoked it: what it says counts as never accepted.
+    pub revoked: bool,
+    /// Whether somebody revoked single messages or rows of it.
+    pub revoked_in_part: bool,
 }
 
 /// A declared trait.
@@ -106,13 +110,21 @@ impl Rules {
 fn load_sources() -> HashMap<String, Source> {
     sql::rows(
         "SELECT name, source_id, kind = 'records', \
-                (extract(epoch FROM max_backdate) * 1000000)::bigint FROM cdp.sources",
+                (extract(epoch FROM max_backdate) * 1000000)::bigint, \
+                coalesce(r.whole, false), coalesce(r.part, false) \
+         FROM cdp.sources s LEFT JOIN ( \
+             SELECT source_id, bool_or(kind = 'revoke_source') AS whole, \
+                    bool_or(kind = 'revoke_message') AS part \
+               FROM cdp.assertions \
+              WHERE source_id IS NOT NULL AND undone_by IS NULL GROUP BY source_id) r USING (source_id)",
         args![],
         |row| {
             let source = Source {
                 id: row.want(2),
                 states_records: row.want(3),
                 max_backdate: row.get(4),
+                revoked: row.want(5),
+                revoked_in_part: row.want(6),
             };
             (row.want::<String>(1), source)
         },

@@ -57,6 +57,7 @@ COMMENT ON FUNCTION cdp.refresh_mappings IS 'takes up at once what changed about
 
 COMMENT ON FUNCTION cdp.begin_batch IS 'internal: first half of cdp.process_all()';
 COMMENT ON FUNCTION cdp.run_begun_batch IS 'internal: second half of cdp.process_all()';
+COMMENT ON FUNCTION cdp.keep_house IS 'internal: what cdp.process_all() does before and after its batches';
 COMMENT ON FUNCTION cdp.progress IS 'what the worker is doing at this moment';
 COMMENT ON FUNCTION cdp.wake_worker IS 'wakes the worker of this database at commit';
 COMMENT ON FUNCTION cdp.schedule IS 'schedules SQL with the rights of the caller: by a cron expression or at an interval';
@@ -70,7 +71,15 @@ COMMENT ON FUNCTION cdp.rebuild IS 'derives everything anew from what was accept
 
 -- Identity -----------------------------------------------------------------------------------------
 
-COMMENT ON FUNCTION cdp.resolve IS 'the profile that an identifier belongs to';
+COMMENT ON FUNCTION cdp.resolve(text, text) IS 'the profile that an identifier belongs to';
+COMMENT ON FUNCTION cdp.resolve(text, text, timestamptz) IS 'the profile that an identifier belonged to at an instant';
+COMMENT ON FUNCTION cdp.profile_ids IS 'the present profiles of all that an old profile id ever held';
+COMMENT ON FUNCTION cdp.link IS 'says by hand that two identifiers are of one person';
+COMMENT ON FUNCTION cdp.unlink IS 'says by hand that two identifiers are of two persons';
+COMMENT ON FUNCTION cdp.revoke_source IS 'revokes all that a source said as evidence; it counts as never accepted';
+COMMENT ON FUNCTION cdp.revoke_message IS 'revokes one message, or one mapped row, as evidence; it counts as never accepted';
+COMMENT ON FUNCTION cdp.revoke_event IS 'revokes one message, found by its event_id, as evidence; it counts as never accepted';
+COMMENT ON FUNCTION cdp.undo IS 'undoes what was said by hand, as if it had never been said';
 COMMENT ON FUNCTION cdp.explain_identity IS 'the chain of evidence between two identifiers';
 
 -- Profiles -----------------------------------------------------------------------------------------

@@ -1,11 +1,17 @@
--- Drains the inbox: a transaction a batch. Without SET, so that it can COMMIT, and so with every name
--- qualified.
+-- Does what the worker does, once: it captures what mapped tables have to say, drains the inbox, and
+-- keeps house; a transaction a step, and a batch. Without SET, so that it can COMMIT, and so with every
+-- name qualified.
 CREATE PROCEDURE cdp.process_all(batch_size integer DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
     v_batch bigint;
     v_read bigint;
+    v_step integer := 0;
 BEGIN
+    WHILE cdp.keep_house(false, v_step) LOOP
+        COMMIT;
+        v_step := v_step OPERATOR(pg_catalog.+) 1;
+    END LOOP;
     LOOP
         v_batch := cdp.begin_batch(batch_size);
         COMMIT;
@@ -14,9 +20,14 @@ BEGIN
         COMMIT;
         EXIT WHEN v_read OPERATOR(pg_catalog.=) 0;
     END LOOP;
+    v_step := 0;
+    WHILE cdp.keep_house(true, v_step) LOOP
+        COMMIT;
+        v_step := v_step OPERATOR(pg_catalog.+) 1;
+    END LOOP;
 END $$;
 COMMENT ON PROCEDURE cdp.process_all(integer) IS
-    'Reads everything in the inbox, in batches that it commits one by one.';
+    'Reads everything in the inbox, in batches that it commits one by one, and does what else the worker does.';
 
 -- The launcher learns of the extension when this CREATE EXTENSION commits.
 SELECT cdp.wake_worker();

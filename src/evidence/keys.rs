@@ -5,9 +5,11 @@ use std::collections::HashMap;
 
 use super::Statement;
 use super::read::DeadLetter;
-use crate::args;
+use cdp_engine::message;
+
 use crate::ingest::inbox::Arrival;
-use crate::pg::sql;
+use crate::pg::append::append;
+use crate::pg::look_up;
 
 /// Source of the keys of messages that carry no id: they are known by their inbox id.
 const NO_MESSAGE_ID: i32 = 0;
@@ -51,16 +53,16 @@ pub fn deduplicate(statements: Vec<Statement>, arrivals: &[Arrival]) -> Deduplic
         return out;
     }
     // Under the pipeline lock nobody else accepts anything between the look and this.
-    sql::run(
-        "INSERT INTO cdp.message_keys (source_id, message_id, content_hash) \
-         SELECT * FROM unnest($1::integer[], $2::text[], $3::bigint[])",
-        args![
-            new.iter().map(|(key, _)| key.0).collect::<Vec<_>>(),
-            new.iter()
-                .map(|(key, _)| key.1.as_str())
-                .collect::<Vec<_>>(),
-            new.iter().map(|(_, s)| s.content_hash).collect::<Vec<_>>()
-        ],
+    append(
+        "cdp.message_keys",
+        &["source_id", "message_id", "content_hash"],
+        &new,
+        |values, (key, statement)| {
+            values
+                .put(key.0)
+                .put(key.1.as_str())
+                .put(statement.content_hash);
+        },
     );
     out.statements
         .extend(new.into_iter().map(|(_, statement)| statement));
@@ -71,16 +73,19 @@ type Key = (i32, String);
 
 /// Those of these keys that were accepted before, with the hash of what was accepted.
 fn accepted_before<'a>(keys: impl Iterator<Item = &'a Key>) -> HashMap<Key, i64> {
-    let (sources, ids): (Vec<i32>, Vec<&str>) = keys.map(|key| (key.0, key.1.as_str())).unzip();
-    sql::rows(
-        "SELECT k.source_id, k.message_id, k.content_hash FROM cdp.message_keys k \
-         JOIN unnest($1::integer[], $2::text[]) u (source_id, message_id) \
-           ON u.source_id = k.source_id AND u.message_id = k.message_id",
-        args![sources, ids],
-        |row| ((row.want(1), row.want(2)), row.want(3)),
-    )
-    .into_iter()
-    .collect()
+    let mut accepted = HashMap::new();
+    look_up::each(
+        ("cdp.message_keys", &["source_id", "message_id"]),
+        &["content_hash"],
+        keys,
+        |values, key| {
+            values.put(key.0).put(key.1.as_str());
+        },
+        |key, found| {
+            accepted.insert(key.clone(), found.want(1));
+        },
+    );
+    accepted
 }
 
 impl Deduplicated {
@@ -88,6 +93,14 @@ impl Deduplicated {
         if statement.content_hash == accepted_hash {
             self.repeated.push(statement.inbox_id);
         } else if let Some(arrival) = arrivals.iter().find(|a| a.id == statement.inbox_id) {
+            let former = arrival
+                .text
+                .as_deref()
+                .and_then(message::former_content_hash);
+            if former == Some(accepted_hash) {
+                self.repeated.push(statement.inbox_id);
+                return;
+            }
             let id = statement.message_id.unwrap_or_default();
             self.dead.push(DeadLetter::of(
                 arrival,

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod partitions;
 pub mod read;
 pub mod reread;
+pub mod revoked;
 pub mod rows;
 pub mod sets;
 pub mod store;

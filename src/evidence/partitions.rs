@@ -1,15 +1,38 @@
 //! The partitions of `cdp.events`: a month each for the recent past and the near future, and two
 //! wide ones for all before and after, so that a wrong clock cannot create thousands.
 
+use pgrx::PgSqlErrorCode;
+
 use crate::args;
-use crate::pg::{Result, sql};
+use crate::pg::{Error, Result, sql, transaction};
 
 /// Months behind the first installation, and ahead of now, that have a partition of their own.
 const MONTHS_BEHIND: i32 = 6;
 const MONTHS_AHEAD: i32 = 3;
 
+/// Makes the partitions that are missing, or leaves that to the worker where somebody reads
+/// `cdp.events` at length.
+pub fn ensure_or_later() -> Result<()> {
+    match transaction::in_subtransaction(ensure) {
+        Err(error) if error.code == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE => {
+            Error::new(
+                PgSqlErrorCode::ERRCODE_WARNING,
+                "the next months of cdp.events have no partitions yet",
+            )
+            .detail("Somebody has been using cdp.events for more than a second.")
+            .hint("Nothing is lost: the worker, or CALL cdp.process_all(), makes them later.")
+            .warn();
+            Ok(())
+        }
+        done => done,
+    }
+}
+
 /// Makes the partitions that are missing. Not part of a batch: it locks `cdp.events` for a moment,
 /// and gives up after a second, to be tried again, rather than queue behind a reader.
+///
+/// # Errors
+/// 55P03 when somebody reads `cdp.events` for so long.
 pub fn ensure() -> Result<()> {
     // A worker may be at it while somebody runs cdp.init(): one at a time, beside readers and writers.
     sql::run(

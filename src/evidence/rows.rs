@@ -73,6 +73,8 @@ pub struct Applied {
     pub statements: Vec<Statement>,
     /// Where each of them comes from.
     places: Vec<Place>,
+    /// The event of each, 0 for records; once they are remembered.
+    pub event_ids: Vec<i64>,
     /// Sets that lost evidence, and those of rows that replace others.
     pub recount: Vec<i64>,
     /// Versions stored.
@@ -141,18 +143,19 @@ pub fn read(
     }
     let mapping =
         mapping.ok_or_else(|| fault("not_mapped", "the source maps no table any more"))?;
+    let former = mapping.former_key(&capture);
+    let mut changes: Vec<RowChange> = former
+        .map(|key| change(Change::Delete { key }))
+        .into_iter()
+        .collect();
     let Some(key) = mapping.key(&capture) else {
         let whole = mapping.interpret(&capture).map_err(rejected);
-        return Err(whole
-            .err()
-            .unwrap_or_else(|| fault("bad_record", "the row has no key")));
+        let no_key = || fault("bad_record", "the row has no key");
+        return Ok(Read {
+            changes,
+            fault: Some(whole.err().unwrap_or_else(no_key)),
+        });
     };
-    let mut changes = Vec::new();
-    if let Some(former) = mapping.former_key(&capture)
-        && former != key
-    {
-        changes.push(change(Change::Delete { key: former }));
-    }
     if key.len() > 1024 {
         let fault = fault("too_long", "the key of a row has at most 1,024 bytes");
         return Ok(Read {
@@ -391,11 +394,40 @@ fn state(place: &Place, row: Row) -> Statement {
     }
 }
 
+/// A row that is taken out of its batch.
+pub struct Withheld {
+    /// Its source.
+    pub source_id: i32,
+    /// Its key.
+    pub key: String,
+    /// Set, time and id of its event, if it is one.
+    pub event: Option<(i64, i64, i64)>,
+}
+
 impl Applied {
     /// Remembers which rows stand, once their sets and events are stored. `event_ids` are those of
     /// the statements, 0 for records.
-    pub fn remember(&self, event_ids: &[i64]) {
+    pub fn remember(&mut self, event_ids: &[i64]) {
         remember(&self.places, &self.statements, event_ids);
+        self.event_ids = event_ids.to_vec();
+    }
+
+    /// Takes out what these statements say, once they are remembered.
+    pub fn withhold(&mut self, which: impl Fn(&Statement) -> bool) -> Vec<Withheld> {
+        let mut withheld = Vec::new();
+        for n in (0..self.statements.len()).rev() {
+            if which(&self.statements[n]) {
+                let statement = self.statements.remove(n);
+                let place = self.places.remove(n);
+                let event_id = self.event_ids.remove(n);
+                withheld.push(Withheld {
+                    source_id: statement.source_id,
+                    key: place.key,
+                    event: (event_id != 0).then_some((statement.set_id, statement.time, event_id)),
+                });
+            }
+        }
+        withheld
     }
 
     /// Statements of rows that none stood in the place of.
@@ -534,7 +566,8 @@ fn remember(places: &[Place], statements: &[Statement], event_ids: &[i64]) {
          ON CONFLICT (source_id, key) DO UPDATE \
          SET version = EXCLUDED.version, part = EXCLUDED.part, set_id = EXCLUDED.set_id, \
              \"time\" = EXCLUDED.\"time\", event_id = EXCLUDED.event_id, \
-             said_at = EXCLUDED.said_at, said = EXCLUDED.said, shown = EXCLUDED.shown",
+             said_at = EXCLUDED.said_at, said = EXCLUDED.said, shown = EXCLUDED.shown, \
+             revoked = r.revoked AND EXCLUDED.set_id IS NOT NULL",
         args![
             places.iter().map(|p| p.at.source_id).collect::<Vec<_>>(),
             places.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(),

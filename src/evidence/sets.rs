@@ -1,12 +1,12 @@
 //! Identifiers to nodes, and the identifiers of each statement to its set.
 
-use std::collections::HashMap;
-
-use pgrx::Uuid;
+use std::collections::{HashMap, HashSet};
 
 use super::Statement;
 use crate::args;
-use crate::pg::{Error, Result, sql};
+use crate::pg::append::append;
+use crate::pg::value::Bits;
+use crate::pg::{Error, Result, look_up, sql};
 use crate::rules::Rules;
 
 /// Reserves `count` values of a sequence; the first. Under the pipeline lock nobody else takes any.
@@ -23,13 +23,33 @@ pub fn reserve_event_ids(count: usize) -> i64 {
     reserve("cdp.event_id_seq", count)
 }
 
-/// Gives each statement its set, making nodes and sets that are new. The new sets.
+/// What a batch knows of its identifiers and sets, so that nothing need be read back.
+#[derive(Default)]
+pub struct Known {
+    /// The nodes of its identifiers: type index and value.
+    pub nodes: HashMap<i64, (u16, String)>,
+    /// The members of its sets.
+    pub members: HashMap<i64, Vec<i64>>,
+    /// Those of its sets that nothing showed before.
+    pub new_sets: HashSet<i64>,
+    /// The first of the nodes that are new with this batch: none but it knows them.
+    first_new_node: Option<i64>,
+}
+
+impl Known {
+    /// Whether a node is new with this batch.
+    pub fn is_new(&self, node: i64) -> bool {
+        self.first_new_node.is_some_and(|first| node >= first)
+    }
+}
+
+/// Gives each statement its set, making nodes and sets that are new.
 pub fn resolve<'a>(
     rules: &Rules,
     statements: impl Iterator<Item = &'a mut Statement>,
-) -> Result<Vec<i64>> {
+) -> Result<Known> {
     let mut statements: Vec<&mut Statement> = statements.collect();
-    let nodes = resolve_nodes(rules, &statements);
+    let (nodes, first_new_node) = resolve_nodes(rules, &statements);
     let mut fingerprints: HashMap<u128, Vec<i64>> = HashMap::with_capacity(statements.len());
     let mut of_statement = Vec::with_capacity(statements.len());
     for statement in &statements {
@@ -47,17 +67,25 @@ pub fn resolve<'a>(
         fingerprints.entry(fingerprint).or_insert(members);
         of_statement.push(fingerprint);
     }
-    let (ids, new) = resolve_sets(fingerprints);
+    let mut known = Known {
+        nodes: nodes
+            .into_iter()
+            .map(|((index, value), node)| (node, (index as u16, value.to_owned())))
+            .collect(),
+        first_new_node,
+        ..Known::default()
+    };
+    let ids = resolve_sets(fingerprints, &mut known);
     for (statement, fingerprint) in statements.iter_mut().zip(of_statement) {
         statement.set_id = ids[&fingerprint];
     }
-    Ok(new)
+    Ok(known)
 }
 
 fn resolve_nodes<'a>(
     rules: &Rules,
     statements: &'a [&mut Statement],
-) -> HashMap<(usize, &'a str), i64> {
+) -> (HashMap<(usize, &'a str), i64>, Option<i64>) {
     let mut wanted: Vec<(usize, &str)> = Vec::new();
     let mut nodes: HashMap<(usize, &str), i64> = HashMap::new();
     for (type_index, value) in statements.iter().flat_map(|s| &s.identifiers) {
@@ -66,39 +94,30 @@ fn resolve_nodes<'a>(
             wanted.push(key);
         }
     }
-    let found = sql::rows(
-        "SELECT u.n, i.node_id \
-         FROM unnest($1::text[], $2::integer[]) WITH ORDINALITY u (value, type_id, n) \
-         JOIN cdp.identifiers i ON i.value = u.value AND i.type_id = u.type_id",
-        args![
-            wanted.iter().map(|(_, value)| *value).collect::<Vec<_>>(),
-            wanted
-                .iter()
-                .map(|(index, _)| rules.type_ids[*index])
-                .collect::<Vec<_>>()
-        ],
-        |row| (row.want::<i64>(1), row.want::<i64>(2)),
+    look_up::each(
+        ("cdp.identifiers", &["value", "type_id"]),
+        &["node_id"],
+        &wanted,
+        |values, (index, value)| {
+            values.put(*value).put(rules.type_ids[*index]);
+        },
+        |key, found| {
+            nodes.insert(*key, found.want(1));
+        },
     );
-    for (n, node) in found {
-        nodes.insert(wanted[n as usize - 1], node);
-    }
     let missing: Vec<_> = wanted.into_iter().filter(|key| nodes[key] == 0).collect();
     if missing.is_empty() {
-        return nodes;
+        return (nodes, None);
     }
     let first = reserve("cdp.node_id_seq", missing.len());
     let ids: Vec<i64> = (first..).take(missing.len()).collect();
-    sql::run(
-        "INSERT INTO cdp.identifiers (value, type_id, node_id) \
-         SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[])",
-        args![
-            missing.iter().map(|(_, value)| *value).collect::<Vec<_>>(),
-            missing
-                .iter()
-                .map(|(index, _)| rules.type_ids[*index])
-                .collect::<Vec<_>>(),
-            ids.clone()
-        ],
+    append(
+        "cdp.identifiers",
+        &["value", "type_id", "node_id"],
+        missing.iter().zip(&ids),
+        |values, ((index, value), id)| {
+            values.put(*value).put(rules.type_ids[*index]).put(*id);
+        },
     );
     let blocked: Vec<i64> = missing
         .iter()
@@ -116,67 +135,62 @@ fn resolve_nodes<'a>(
     for (key, id) in missing.into_iter().zip(ids) {
         nodes.insert(key, id);
     }
-    nodes
+    (nodes, Some(first))
 }
 
-fn resolve_sets(wanted: HashMap<u128, Vec<i64>>) -> (HashMap<u128, i64>, Vec<i64>) {
-    let uuid = |fingerprint: u128| Uuid::from_bytes(fingerprint.to_be_bytes());
-    let mut ids: HashMap<u128, i64> = sql::rows(
-        "SELECT s.fingerprint, s.set_id FROM unnest($1::uuid[]) u (fingerprint) \
-         JOIN cdp.identifier_sets s ON s.fingerprint = u.fingerprint",
-        args![wanted.keys().map(|&f| uuid(f)).collect::<Vec<_>>()],
-        |row| {
-            (
-                u128::from_be_bytes(*row.want::<Uuid>(1).as_bytes()),
-                row.want::<i64>(2),
-            )
+fn resolve_sets(mut wanted: HashMap<u128, Vec<i64>>, known: &mut Known) -> HashMap<u128, i64> {
+    let mut ids = HashMap::with_capacity(wanted.len());
+    look_up::each(
+        ("cdp.identifier_sets", &["fingerprint"]),
+        &["set_id"],
+        wanted.keys(),
+        |values, fingerprint| {
+            values.put(Bits(*fingerprint));
         },
-    )
-    .into_iter()
-    .collect();
-    let mut missing: Vec<(u128, Vec<i64>)> = wanted
-        .into_iter()
-        .filter(|(fingerprint, _)| !ids.contains_key(fingerprint))
-        .collect();
+        |fingerprint, found| {
+            ids.insert(*fingerprint, found.want(1));
+        },
+    );
+    for (fingerprint, id) in &ids {
+        if let Some(members) = wanted.remove(fingerprint) {
+            known.members.insert(*id, members);
+        }
+    }
+    let mut missing: Vec<(u128, Vec<i64>)> = wanted.into_iter().collect();
     if missing.is_empty() {
-        return (ids, Vec::new());
+        return ids;
     }
     missing.sort_unstable_by(|a, b| a.1.cmp(&b.1));
     let first = reserve("cdp.set_id_seq", missing.len());
     let new: Vec<i64> = (first..).take(missing.len()).collect();
-    // Arrays of arrays cannot differ in length: members travel flat, with the place of each set's.
-    let (mut starts, mut ends, mut flat) = (Vec::new(), Vec::new(), Vec::new());
-    for (_, members) in &missing {
-        starts.push(flat.len() as i32 + 1);
-        flat.extend_from_slice(members);
-        ends.push(flat.len() as i32);
-    }
-    sql::run(
-        "INSERT INTO cdp.identifier_sets (set_id, fingerprint, nodes) \
-         SELECT u.set_id, u.fingerprint, ($3::bigint[])[u.first : u.last] \
-         FROM unnest($1::bigint[], $2::uuid[], $4::integer[], $5::integer[]) \
-              u (set_id, fingerprint, first, last)",
-        args![
-            new.clone(),
-            missing.iter().map(|(f, _)| uuid(*f)).collect::<Vec<_>>(),
-            flat,
-            starts,
-            ends
-        ],
+    append(
+        "cdp.identifier_sets",
+        &["set_id", "fingerprint", "nodes"],
+        missing.iter().zip(&new),
+        |values, ((fingerprint, members), id)| {
+            values
+                .put(*id)
+                .put(Bits(*fingerprint))
+                .put(members.as_slice());
+        },
     );
-    let (mut nodes, mut sets) = (Vec::new(), Vec::new());
-    for ((fingerprint, members), id) in missing.iter().zip(&new) {
-        ids.insert(*fingerprint, *id);
+    let mut memberships = Vec::new();
+    for ((fingerprint, members), id) in missing.into_iter().zip(new) {
+        ids.insert(fingerprint, id);
         if members.len() > 1 {
-            nodes.extend_from_slice(members);
-            sets.extend(std::iter::repeat_n(*id, members.len()));
+            memberships.extend(members.iter().map(|node| (*node, id)));
         }
+        known.members.insert(id, members);
+        known.new_sets.insert(id);
     }
-    if !nodes.is_empty() {
-        sql::run(
-            "INSERT INTO cdp.set_members (node_id, set_id) SELECT * FROM unnest($1::bigint[], $2::bigint[])",
-            args![nodes, sets],
-        );
-    }
-    (ids, new)
+    memberships.sort_unstable();
+    append(
+        "cdp.set_members",
+        &["node_id", "set_id"],
+        memberships,
+        |values, (node, set)| {
+            values.put(node).put(set);
+        },
+    );
+    ids
 }

@@ -1,11 +1,13 @@
 //! Set evidence: which sources showed a set, when and how often. Kept by adding what a batch says,
 //! or, where something was withdrawn, counted anew from what is stored.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Statement;
 use crate::args;
-use crate::pg::{sql, time};
+use crate::pg::append::append;
+use crate::pg::value::Time;
+use crate::pg::{look_up, sql, time};
 use crate::rules::Rules;
 
 /// Microseconds a day.
@@ -50,12 +52,35 @@ impl Tally {
     }
 }
 
-/// Adds what statements say. The sets whose links may have become stronger or older: those that a
-/// source showed for the first time, earlier than before, or on a new day; where a type keeps the last
-/// link, also those shown later than before.
-pub fn add<'a>(rules: &Rules, statements: impl Iterator<Item = &'a Statement>) -> Vec<i64> {
+/// What a batch added to the evidence.
+#[derive(Default)]
+pub struct Added {
+    /// The sets whose links may have become stronger or older: those that a source showed for the
+    /// first time, earlier than before, or on a new day; where a type keeps the last link, also
+    /// later than before.
+    pub changed: Vec<i64>,
+    /// Those among them that a source showed for the first time.
+    pub appeared: Vec<i64>,
+    /// Sets that were shown, and the times that their links date from; only where identifiers serve
+    /// one person after another.
+    pub shown: Vec<(i64, i64)>,
+    /// Sets of which something was withdrawn.
+    pub recounted: Vec<i64>,
+}
+
+/// Adds what statements say. `new_sets` are known to have no evidence yet.
+pub fn add<'a>(
+    rules: &Rules,
+    statements: impl Iterator<Item = &'a Statement>,
+    new_sets: &HashSet<i64>,
+) -> Added {
+    let (slices_time, keeps_last) = (rules.slices_time(), rules.keeps_last());
+    let mut shown = Vec::new();
     let mut tallies: HashMap<(i64, i32), Tally> = HashMap::new();
     for statement in statements {
+        if slices_time {
+            shown.push((statement.set_id, statement.linked_at));
+        }
         let tally = Tally::of(statement);
         tallies
             .entry((statement.set_id, statement.source_id))
@@ -63,30 +88,30 @@ pub fn add<'a>(rules: &Rules, statements: impl Iterator<Item = &'a Statement>) -
             .or_insert(tally);
     }
     if tallies.is_empty() {
-        return Vec::new();
+        return Added::default();
     }
     let mut keys: Vec<(i64, i32)> = tallies.keys().copied().collect();
     keys.sort_unstable();
-    let set_ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
-    let sources: Vec<i32> = keys.iter().map(|key| key.1).collect();
-    let before: HashMap<(i64, i32), Tally> = sql::rows(
-        "SELECT e.set_id, e.source_id, e.linked_at, e.first_seen, e.last_seen, e.count \
-         FROM unnest($1::bigint[], $2::integer[]) u (set_id, source_id) \
-         JOIN cdp.set_evidence e ON e.set_id = u.set_id AND e.source_id = u.source_id",
-        args![set_ids.clone(), sources.clone()],
-        |row| {
-            let tally = Tally {
-                linked_at: time::from_pg(row.want(3)),
-                first_seen: time::from_pg(row.want(4)),
-                last_seen: time::from_pg(row.want(5)),
-                count: row.want(6),
-            };
-            ((row.want(1), row.want(2)), tally)
+    let mut before: HashMap<(i64, i32), Tally> = HashMap::new();
+    look_up::each(
+        ("cdp.set_evidence", &["set_id", "source_id"]),
+        &["linked_at", "first_seen", "last_seen", "count"],
+        keys.iter()
+            .copied()
+            .filter(|key| !new_sets.contains(&key.0)),
+        |values, (set, source)| {
+            values.put(set).put(source);
         },
-    )
-    .into_iter()
-    .collect();
-    let keeps_last = rules.keeps_last();
+        |key, found| {
+            let tally = Tally {
+                linked_at: time::from_pg(found.want(1)),
+                first_seen: time::from_pg(found.want(2)),
+                last_seen: time::from_pg(found.want(3)),
+                count: found.want(4),
+            };
+            before.insert(key, tally);
+        },
+    );
     let mut changed: Vec<i64> = keys
         .iter()
         .filter(|key| match before.get(key) {
@@ -100,29 +125,69 @@ pub fn add<'a>(rules: &Rules, statements: impl Iterator<Item = &'a Statement>) -
         .map(|key| key.0)
         .collect();
     changed.dedup();
+    let (known, new): (Vec<_>, Vec<_>) = keys
+        .iter()
+        .copied()
+        .partition(|key| before.contains_key(key));
+    let mut appeared: Vec<i64> = new.iter().map(|key| key.0).collect();
+    appeared.dedup();
+    append(
+        "cdp.set_evidence",
+        &[
+            "set_id",
+            "source_id",
+            "linked_at",
+            "first_seen",
+            "last_seen",
+            "count",
+        ],
+        new,
+        |values, key| {
+            let tally = &tallies[&key];
+            values
+                .put(key.0)
+                .put(key.1)
+                .put(Time(tally.linked_at))
+                .put(Time(tally.first_seen))
+                .put(Time(tally.last_seen))
+                .put(tally.count);
+        },
+    );
+    join_known(&known, &tallies);
+    Added {
+        changed,
+        appeared,
+        shown,
+        recounted: Vec::new(),
+    }
+}
+
+/// Adds to the evidence of sets that have some from that source.
+fn join_known(keys: &[(i64, i32)], tallies: &HashMap<(i64, i32), Tally>) {
+    if keys.is_empty() {
+        return;
+    }
     let column = |get: fn(&Tally) -> i64| keys.iter().map(|k| get(&tallies[k])).collect::<Vec<_>>();
     let times =
         |get: fn(&Tally) -> i64| column(get).into_iter().map(time::to_pg).collect::<Vec<_>>();
     sql::run(
-        "INSERT INTO cdp.set_evidence AS e \
-             (set_id, source_id, linked_at, first_seen, last_seen, count) \
-         SELECT * FROM unnest($1::bigint[], $2::integer[], $3::timestamptz[], $4::timestamptz[], \
-             $5::timestamptz[], $6::bigint[]) \
-         ON CONFLICT (set_id, source_id) DO UPDATE \
-         SET linked_at = least(e.linked_at, EXCLUDED.linked_at), \
-             first_seen = least(e.first_seen, EXCLUDED.first_seen), \
-             last_seen = greatest(e.last_seen, EXCLUDED.last_seen), \
-             count = e.count + EXCLUDED.count",
+        "UPDATE cdp.set_evidence e \
+         SET linked_at = least(e.linked_at, u.linked_at), \
+             first_seen = least(e.first_seen, u.first_seen), \
+             last_seen = greatest(e.last_seen, u.last_seen), \
+             count = e.count + u.count \
+         FROM unnest($1::bigint[], $2::integer[], $3::timestamptz[], $4::timestamptz[], \
+             $5::timestamptz[], $6::bigint[]) u (set_id, source_id, linked_at, first_seen, last_seen, count) \
+         WHERE e.set_id = u.set_id AND e.source_id = u.source_id",
         args![
-            set_ids,
-            sources,
+            keys.iter().map(|key| key.0).collect::<Vec<_>>(),
+            keys.iter().map(|key| key.1).collect::<Vec<_>>(),
             times(|t| t.linked_at),
             times(|t| t.first_seen),
             times(|t| t.last_seen),
             column(|t| t.count)
         ],
     );
-    changed
 }
 
 /// Counts the evidence of these sets anew from what is stored, after something was withdrawn. A set

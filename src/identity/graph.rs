@@ -8,63 +8,120 @@ use cdp_engine::graph::{
 };
 
 use super::Touched;
-use super::links::Concerned;
+use super::links::{Concerned, NewLink, Nodes, Pair};
 use crate::args;
+use crate::evidence::sets::Known;
+use crate::pg::append::append;
+use crate::pg::look_up::{self, Found, LookUp};
+use crate::pg::value::{Time, Values};
 use crate::pg::{Error, Result, Row, sql, time};
 use crate::rules::Rules;
 
+/// What became of the graph.
+#[derive(Default)]
+pub struct Outcome {
+    /// Profiles whose nodes or sets are others than before.
+    pub touched: Touched,
+    /// Nodes that left the graph, with the profile that each was in.
+    pub removed: Vec<(i64, i64)>,
+    /// Nodes in another profile, and links decided otherwise.
+    pub update: Option<Update>,
+    /// Links that are no more.
+    pub unlinked: Vec<(i64, i64)>,
+}
+
 /// Brings the clusters of these nodes' region up to date.
-pub fn update(rules: &Rules, concerned: Concerned) -> Result<Touched> {
+pub fn update(rules: &Rules, concerned: Concerned, known: &Known) -> Result<Outcome> {
     let Concerned {
         mut changes,
         loosened,
         recentred,
+        unlinked,
+        new,
         ..
     } = concerned;
-    let mut touched = Vec::new();
+    let mut outcome = Outcome {
+        unlinked,
+        ..Outcome::default()
+    };
     if !loosened.is_empty() {
-        let dead = dead_among(&loosened);
+        let mut dead = dead_among(&loosened);
+        for link in &new {
+            dead.remove(&link.pair.0);
+            dead.remove(&link.pair.1);
+        }
         changes.nodes.extend(loosened);
         changes.nodes.retain(|node| !dead.contains(node));
         changes.disturbed.retain(|node| !dead.contains(node));
-        touched = remove(dead);
+        outcome.removed = remove(dead);
     }
+    let mut touched: Touched = (outcome.removed.iter())
+        .map(|(_, profile)| *profile)
+        .collect();
     if changes != Changes::default() {
-        let outcome = graph::update(&mut Stored { rules }, &changes, &rules.type_rules)?;
-        touched.extend(write(rules, &outcome));
+        let mut stored = Stored {
+            rules,
+            known,
+            new: by_end(&new),
+            by_hand: anything_by_hand(),
+        };
+        let update = graph::update(&mut stored, &changes, &rules.type_rules)?;
+        touched.extend(write(rules, &update, &new)?);
+        outcome.update = Some(update);
     }
     touched.extend(profiles_of(&recentred));
     touched.sort_unstable();
     touched.dedup();
-    Ok(touched)
+    outcome.touched = touched;
+    Ok(outcome)
+}
+
+/// Whether there are links or cannot-links by hand. Mostly there are none, and nothing need be asked
+/// of each region.
+fn anything_by_hand() -> bool {
+    sql::one::<bool>(
+        "SELECT EXISTS (SELECT 1 FROM cdp.asserted_links) OR EXISTS (SELECT 1 FROM cdp.cannot_links)",
+        args![],
+    ) == Some(true)
+}
+
+fn by_end(new: &[NewLink]) -> HashMap<i64, Vec<NewLink>> {
+    let mut by_end: HashMap<i64, Vec<NewLink>> = HashMap::with_capacity(new.len());
+    for link in new {
+        by_end.entry(link.pair.0).or_default().push(*link);
+        by_end.entry(link.pair.1).or_default().push(*link);
+    }
+    by_end
 }
 
 fn profiles_of(nodes: &[i64]) -> Vec<i64> {
-    if nodes.is_empty() {
-        return Vec::new();
-    }
-    sql::rows(
-        "SELECT DISTINCT c.profile_id FROM unnest($1::bigint[]) n (node_id) \
-         JOIN cdp.clusters c ON c.node_id = n.node_id",
-        args![nodes.to_vec()],
-        |row| row.want::<i64>(1),
-    )
+    let mut profiles = Vec::with_capacity(nodes.len());
+    look_up::each(
+        ("cdp.clusters", &["node_id"]),
+        &["profile_id"],
+        nodes.iter().copied(),
+        |values, node| {
+            values.put(node);
+        },
+        |_, found| profiles.push(found.want(1)),
+    );
+    profiles.sort_unstable();
+    profiles.dedup();
+    profiles
 }
 
 /// Decides the whole graph, and writes the differences.
-pub fn rebuild(rules: &Rules) -> Result<Touched> {
-    let mut touched = sql::rows(
-        "DELETE FROM cdp.clusters c WHERE NOT EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = c.node_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = c.node_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = c.node_id) \
-         RETURNING c.profile_id",
+pub fn rebuild(rules: &Rules) -> Result<Outcome> {
+    let removed = sql::rows(
+        &format!("DELETE FROM cdp.clusters n WHERE {DEAD} RETURNING n.node_id, n.profile_id"),
         args![],
-        |row| row.want::<i64>(1),
+        |row| (row.want::<i64>(1), row.want::<i64>(2)),
     );
     let stored = sql::rows(
         "SELECT i.node_id, i.type_id, i.value, c.profile_id \
          FROM (SELECT node_id FROM cdp.set_nodes UNION SELECT low FROM cdp.links \
-               UNION SELECT high FROM cdp.links) a \
+               UNION SELECT high FROM cdp.links UNION SELECT low FROM cdp.asserted_links \
+               UNION SELECT high FROM cdp.asserted_links) a \
          JOIN cdp.identifiers i USING (node_id) LEFT JOIN cdp.clusters c USING (node_id) \
          ORDER BY i.node_id",
         args![],
@@ -76,7 +133,9 @@ pub fn rebuild(rules: &Rules) -> Result<Touched> {
         .zip(&stored)
         .map(|(n, stored)| (stored.node.id, n))
         .collect();
-    let stored_links = sql::rows(LINKS, args![], |row| read_link(rules, &row));
+    let stored_links = sql::rows(&format!("{LINKS} UNION ALL {ASSERTED}"), args![], |row| {
+        read_link(rules, &row)
+    });
     let links: Vec<Link> = stored_links
         .iter()
         .map(|l| Link {
@@ -90,7 +149,13 @@ pub fn rebuild(rules: &Rules) -> Result<Touched> {
     pgrx::check_for_interrupts!();
     let former: Vec<Option<i64>> = stored.iter().map(|s| s.profile_id).collect();
     let nodes: Vec<Node> = stored.into_iter().map(|s| s.node).collect();
-    let resolution = graph::resolve(&nodes, &links, &[], &rules.type_rules);
+    let cannot: Vec<(u32, u32)> = sql::rows(CANNOT, args![], |row| {
+        Some((*position.get(&row.want(1))?, *position.get(&row.want(2))?))
+    })
+    .into_iter()
+    .flatten()
+    .collect();
+    let resolution = graph::resolve(&nodes, &links, &cannot, &rules.type_rules);
     let moved = (0u32..)
         .zip(&nodes)
         .zip(&former)
@@ -107,24 +172,36 @@ pub fn rebuild(rules: &Rules) -> Result<Touched> {
         .filter(|(link, decision)| link.decision != Some(**decision))
         .map(|(link, &decision)| Decided { link, decision })
         .collect();
-    touched.extend(write(rules, &Update { moved, decided }));
-    Ok(touched)
+    let update = Update { moved, decided };
+    let mut touched: Touched = removed.iter().map(|(_, profile)| *profile).collect();
+    touched.extend(write(rules, &update, &[])?);
+    Ok(Outcome {
+        touched,
+        removed,
+        update: Some(update),
+        unlinked: Vec::new(),
+    })
 }
 
 /// A link's time is that by which it is ordered.
-const LINKS: &str = "SELECT l.low, l.high, l.confirmed, coalesce(l.last_seen, l.first_seen), \
-     l.decision, l.rule_type FROM cdp.links l";
+const LINKS: &str = "SELECT l.low, l.high, l.confirmed, coalesce(l.last_seen, l.first_seen), l.decision, l.rule_type, \
+     false FROM cdp.links l";
 
-/// Up to here, looking up all pairs of a cluster's nodes costs no more than reading their links.
-const SMALL_CLUSTER: usize = 8;
+const ASSERTED: &str = "SELECT l.low, l.high, true, l.first_seen, l.decision, l.rule_type, true \
+     FROM cdp.asserted_links l";
+const CANNOT: &str = "SELECT l.low, l.high FROM cdp.cannot_links l";
+
+/// That node `n` is held by no set and no link.
+const DEAD: &str = "NOT EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = n.node_id) \
+     AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = n.node_id) \
+     AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = n.node_id) \
+     AND NOT EXISTS (SELECT 1 FROM cdp.asserted_links l WHERE l.low = n.node_id) \
+     AND NOT EXISTS (SELECT 1 FROM cdp.asserted_links l WHERE l.high = n.node_id)";
 
 /// Those of these nodes that no set and no link holds any more.
 fn dead_among(nodes: &[i64]) -> HashSet<i64> {
     sql::rows(
-        "SELECT n.node_id FROM unnest($1::bigint[]) n (node_id) \
-         WHERE NOT EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = n.node_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = n.node_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = n.node_id)",
+        &format!("SELECT n.node_id FROM unnest($1::bigint[]) n (node_id) WHERE {DEAD}"),
         args![nodes.to_vec()],
         |row| row.want::<i64>(1),
     )
@@ -132,101 +209,221 @@ fn dead_among(nodes: &[i64]) -> HashSet<i64> {
     .collect()
 }
 
-/// Takes nodes out of the graph; the profiles they were in.
-fn remove(nodes: HashSet<i64>) -> Vec<i64> {
+/// Takes nodes out of the graph; each with the profile that it was in.
+fn remove(nodes: HashSet<i64>) -> Vec<(i64, i64)> {
     sql::rows(
-        "DELETE FROM cdp.clusters WHERE node_id = ANY ($1) RETURNING profile_id",
+        "DELETE FROM cdp.clusters WHERE node_id = ANY ($1) RETURNING node_id, profile_id",
         args![nodes.into_iter().collect::<Vec<_>>()],
-        |row| row.want::<i64>(1),
+        |row| (row.want::<i64>(1), row.want::<i64>(2)),
     )
 }
 
 /// The graph in the tables.
 struct Stored<'a> {
     rules: &'a Rules,
+    /// What the batch knows of nodes.
+    known: &'a Known,
+    /// Links that are not written yet, by each of their ends.
+    new: HashMap<i64, Vec<NewLink>>,
+    /// Whether there are links or cannot-links by hand.
+    by_hand: bool,
 }
+
+/// The rows of a selection from a table of pairs that have an end among nodes `$1`.
+fn at_nodes(select: &str) -> String {
+    format!(
+        "{select} JOIN unnest($1::bigint[]) n (node_id) ON l.low = n.node_id \
+         UNION {select} JOIN unnest($1::bigint[]) n (node_id) ON l.high = n.node_id"
+    )
+}
+
+/// What is read of a link.
+const LINK_COLUMNS: [&str; 7] = [
+    "low",
+    "high",
+    "confirmed",
+    "first_seen",
+    "decision",
+    "rule_type",
+    "last_seen",
+];
+
+/// Up to here, looking up all pairs of a cluster's nodes costs no more than reading their links.
+const SMALL_CLUSTER: usize = 8;
 
 impl Store for Stored<'_> {
     type Error = Error;
 
     fn clusters_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredNode>> {
-        pgrx::check_for_interrupts!();
-        sql::rows(
-            // Nodes that the graph does not know yet stand alone.
-            "WITH asked AS (SELECT a.node_id, c.profile_id FROM unnest($1::bigint[]) a (node_id) \
-                            LEFT JOIN cdp.clusters c ON c.node_id = a.node_id), \
-                  reached AS ( \
-                    SELECT c.node_id, c.profile_id \
-                      FROM (SELECT DISTINCT profile_id FROM asked) p \
-                      JOIN cdp.clusters c ON c.profile_id = p.profile_id \
-                    UNION ALL SELECT DISTINCT node_id, profile_id FROM asked WHERE profile_id IS NULL) \
-             SELECT i.node_id, i.type_id, i.value, r.profile_id \
-             FROM reached r JOIN cdp.identifiers i ON i.node_id = r.node_id",
-            args![node_ids.to_vec()],
-            |row| read_node(self.rules, &row),
-        )
-        .into_iter()
-        .collect()
+        let mut of_node = LookUp::open("cdp.clusters", &["node_id"], &["profile_id"]);
+        let mut of_profile = LookUp::open("cdp.clusters", &["profile_id"], &["node_id"]);
+        let mut nodes = Nodes::open(self.rules, self.known);
+        let mut profiles: HashSet<i64> = HashSet::new();
+        let mut reached: Vec<(i64, Option<i64>)> = Vec::with_capacity(node_ids.len());
+        for &node in node_ids {
+            let mut profile = None;
+            if !self.known.is_new(node) {
+                of_node.find(
+                    |values| {
+                        values.put(node);
+                    },
+                    |found| {
+                        profile = Some(found.want::<i64>(1));
+                        false
+                    },
+                );
+            }
+            match profile {
+                // A node that the graph does not know yet stands alone.
+                None => reached.push((node, None)),
+                Some(profile) if profiles.insert(profile) => of_profile.find(
+                    |values| {
+                        values.put(profile);
+                    },
+                    |found| {
+                        reached.push((found.want(1), Some(profile)));
+                        true
+                    },
+                ),
+                Some(_) => {}
+            }
+        }
+        let mut read = Vec::with_capacity(reached.len());
+        for (id, profile_id) in reached {
+            if let Some((type_idx, value)) = nodes.get(id)? {
+                let node = Node {
+                    id,
+                    type_idx,
+                    value: value.into_boxed_str(),
+                };
+                read.push(StoredNode { node, profile_id });
+            }
+        }
+        of_node.close();
+        of_profile.close();
+        nodes.close();
+        Ok(read)
     }
 
     fn links_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredLink>> {
-        Ok(sql::rows(
-            &format!(
-                "{LINKS} JOIN unnest($1::bigint[]) n (node_id) ON l.low = n.node_id \
-                 UNION {LINKS} JOIN unnest($1::bigint[]) n (node_id) ON l.high = n.node_id"
-            ),
-            args![node_ids.to_vec()],
-            |row| read_link(self.rules, &row),
-        ))
-    }
-
-    fn accepted_within(&mut self, clusters: &[Vec<i64>]) -> Result<Vec<StoredLink>> {
-        // Of a small cluster every pair is looked up: one of its nodes may be a kiosk with thousands of
-        // refused links.
-        let (small, large): (Vec<_>, Vec<_>) = clusters
-            .iter()
-            .partition(|cluster| cluster.len() <= SMALL_CLUSTER);
-        let mut pairs = Vec::new();
-        for cluster in small {
-            for (n, &a) in cluster.iter().enumerate() {
-                pairs.extend(cluster[n + 1..].iter().map(|&b| (a, b)));
+        let asked: HashSet<i64> = node_ids.iter().copied().collect();
+        let mut by_low = LookUp::open("cdp.links", &["low"], &LINK_COLUMNS);
+        let mut by_high = LookUp::open("cdp.links", &["high"], &LINK_COLUMNS);
+        let mut links = Vec::with_capacity(node_ids.len());
+        for &node in node_ids {
+            let new = self.new.get(&node).into_iter().flatten();
+            // A link with both ends asked for is found at its lower one.
+            links.extend(
+                new.filter(|link| link.pair.0 == node || !asked.contains(&link.pair.0))
+                    .map(NewLink::undecided),
+            );
+            if self.known.is_new(node) {
+                continue;
             }
+            let at = |values: &mut Values| {
+                values.put(node);
+            };
+            by_low.find(at, |found| {
+                links.push(found_link(self.rules, found));
+                true
+            });
+            by_high.find(at, |found| {
+                if !asked.contains(&found.want(1)) {
+                    links.push(found_link(self.rules, found));
+                }
+                true
+            });
         }
-        let mut links = self.links_between(&pairs)?;
-        links.retain(|link| link.decision == Some(Decision::Accepted));
-        if !large.is_empty() {
-            // An accepted link has both ends in one cluster.
+        by_low.close();
+        by_high.close();
+        if self.by_hand {
             links.extend(sql::rows(
-                &format!(
-                    "{LINKS} JOIN unnest($1::bigint[]) n (node_id) ON l.low = n.node_id \
-                     WHERE l.decision = 0"
-                ),
-                args![large.into_iter().flatten().copied().collect::<Vec<i64>>()],
+                &at_nodes(ASSERTED),
+                args![node_ids.to_vec()],
                 |row| read_link(self.rules, &row),
             ));
         }
         Ok(links)
     }
 
-    fn links_between(&mut self, pairs: &[(i64, i64)]) -> Result<Vec<StoredLink>> {
-        if pairs.is_empty() {
-            return Ok(Vec::new());
+    fn accepted_within(&mut self, clusters: &[Vec<i64>]) -> Result<Vec<StoredLink>> {
+        let mut links = Vec::new();
+        let mut of_pair = LookUp::open("cdp.links", &["low", "high"], &LINK_COLUMNS);
+        let mut by_low = LookUp::open("cdp.links", &["low"], &LINK_COLUMNS);
+        for cluster in clusters {
+            let mut keep = |found: &Found| {
+                let link = found_link(self.rules, found);
+                links.extend((link.decision == Some(Decision::Accepted)).then_some(link));
+                true
+            };
+            for (n, &a) in cluster.iter().enumerate() {
+                if cluster.len() > SMALL_CLUSTER {
+                    // An accepted link has both ends in one cluster.
+                    by_low.find(
+                        |values| {
+                            values.put(a);
+                        },
+                        &mut keep,
+                    );
+                    continue;
+                }
+                // Pair by pair: one of the nodes may be a kiosk with thousands of refused links.
+                for &b in &cluster[n + 1..] {
+                    of_pair.find(
+                        |values| {
+                            values.put(a.min(b)).put(a.max(b));
+                        },
+                        &mut keep,
+                    );
+                }
+            }
         }
-        let (lows, highs): (Vec<i64>, Vec<i64>) =
-            pairs.iter().map(|&(a, b)| (a.min(b), a.max(b))).unzip();
-        Ok(sql::rows(
-            &format!(
-                "{LINKS} JOIN unnest($1::bigint[], $2::bigint[]) p (low, high) \
-                 ON l.low = p.low AND l.high = p.high"
-            ),
-            args![lows, highs],
-            |row| read_link(self.rules, &row),
-        ))
+        of_pair.close();
+        by_low.close();
+        if self.by_hand {
+            let nodes: Vec<i64> = clusters.iter().flatten().copied().collect();
+            let asserted = sql::rows(&at_nodes(ASSERTED), args![nodes], |row| {
+                read_link(self.rules, &row)
+            });
+            let accepted = |link: &StoredLink| link.decision == Some(Decision::Accepted);
+            links.extend(asserted.into_iter().filter(accepted));
+        }
+        Ok(links)
     }
 
-    fn cannot_of(&mut self, _node_ids: &[i64]) -> Result<Vec<(i64, i64)>> {
-        // Nobody can assert anything yet.
-        Ok(Vec::new())
+    fn links_between(&mut self, pairs: &[(i64, i64)]) -> Result<Vec<StoredLink>> {
+        let mut links = Vec::with_capacity(pairs.len());
+        let mut of_pair = LookUp::open("cdp.links", &["low", "high"], &LINK_COLUMNS);
+        for &(a, b) in pairs {
+            let pair = (a.min(b), a.max(b));
+            let new = self.new.get(&pair.0).into_iter().flatten();
+            if let Some(new) = new.clone().find(|link| link.pair == pair) {
+                links.push(new.undecided());
+                continue;
+            }
+            of_pair.find(
+                |values| {
+                    values.put(pair.0).put(pair.1);
+                },
+                |found| {
+                    links.push(found_link(self.rules, found));
+                    false
+                },
+            );
+        }
+        of_pair.close();
+        Ok(links)
+    }
+
+    fn cannot_of(&mut self, node_ids: &[i64]) -> Result<Vec<(i64, i64)>> {
+        if !self.by_hand {
+            return Ok(Vec::new());
+        }
+        Ok(sql::rows(
+            &at_nodes(CANNOT),
+            args![node_ids.to_vec()],
+            |row| (row.want(1), row.want(2)),
+        ))
     }
 }
 
@@ -241,6 +438,34 @@ fn read_node(rules: &Rules, row: &Row) -> Result<StoredNode> {
     })
 }
 
+impl NewLink {
+    fn undecided(&self) -> StoredLink {
+        StoredLink {
+            a_id: self.pair.0,
+            b_id: self.pair.1,
+            evidence: Evidence::Observed,
+            confirmed: self.confirmed,
+            first_seen: self.last_seen.unwrap_or(self.first_seen),
+            decision: None,
+        }
+    }
+}
+
+fn found_link(rules: &Rules, found: &Found) -> StoredLink {
+    let rule_type = found
+        .get::<i32>(6)
+        .and_then(|id| rules.type_index(id).ok())
+        .map(|n| n as u16);
+    StoredLink {
+        a_id: found.want(1),
+        b_id: found.want(2),
+        evidence: Evidence::Observed,
+        confirmed: found.want(3),
+        first_seen: time::from_pg(found.get(7).unwrap_or_else(|| found.want(4))),
+        decision: Decision::from_code(found.want(5), rule_type),
+    }
+}
+
 fn read_link(rules: &Rules, row: &Row) -> StoredLink {
     let rule_type = row
         .get::<i32>(6)
@@ -249,50 +474,107 @@ fn read_link(rules: &Rules, row: &Row) -> StoredLink {
     StoredLink {
         a_id: row.want(1),
         b_id: row.want(2),
-        evidence: Evidence::Observed,
+        evidence: if row.want(7) {
+            Evidence::Asserted
+        } else {
+            Evidence::Observed
+        },
         confirmed: row.want(3),
         first_seen: time::from_pg(row.want(4)),
         decision: Decision::from_code(row.want(5), rule_type),
     }
 }
 
-/// Writes what was decided; the profiles that lost or gained a node.
-fn write(rules: &Rules, outcome: &Update) -> Vec<i64> {
-    if !outcome.moved.is_empty() {
+/// Writes what was decided; the profiles that lost or gained a node. Links that are `new` come into
+/// the table with their decision.
+fn write(rules: &Rules, outcome: &Update, new: &[NewLink]) -> Result<Vec<i64>> {
+    let (mut entered, moved): (Vec<&Moved>, Vec<&Moved>) =
+        outcome.moved.iter().partition(|moved| moved.from.is_none());
+    entered.sort_unstable_by_key(|moved| moved.node_id);
+    append(
+        "cdp.clusters",
+        &["node_id", "profile_id"],
+        entered,
+        |values, moved| {
+            values.put(moved.node_id).put(moved.to);
+        },
+    );
+    if !moved.is_empty() {
         sql::run(
-            "INSERT INTO cdp.clusters AS c (node_id, profile_id) \
-             SELECT * FROM unnest($1::bigint[], $2::bigint[]) \
-             ON CONFLICT (node_id) DO UPDATE SET profile_id = EXCLUDED.profile_id",
+            "UPDATE cdp.clusters c SET profile_id = u.profile_id \
+             FROM unnest($1::bigint[], $2::bigint[]) u (node_id, profile_id) \
+             WHERE c.node_id = u.node_id",
             args![
-                outcome.moved.iter().map(|m| m.node_id).collect::<Vec<_>>(),
-                outcome.moved.iter().map(|m| m.to).collect::<Vec<_>>()
+                moved.iter().map(|m| m.node_id).collect::<Vec<_>>(),
+                moved.iter().map(|m| m.to).collect::<Vec<_>>()
             ],
         );
     }
-    if !outcome.decided.is_empty() {
-        let rule_type = |d: &Decided| d.decision.type_idx().map(|n| rules.type_ids[n as usize]);
+    let rule_type = |d: &Decided| d.decision.type_idx().map(|n| rules.type_ids[n as usize]);
+    let pair = |d: &Decided| {
+        let (a, b) = (d.link.a_id, d.link.b_id);
+        (a.min(b), a.max(b))
+    };
+    let new: HashMap<Pair, &NewLink> = new.iter().map(|link| (link.pair, link)).collect();
+    let is_new = |d: &&Decided| d.link.evidence == Evidence::Observed && new.contains_key(&pair(d));
+    let mut undecided: Vec<&Decided> = outcome.decided.iter().filter(is_new).collect();
+    if undecided.len() != new.len() {
+        return Err(Error::internal(format!(
+            "{} links are new, and {} were decided",
+            new.len(),
+            undecided.len()
+        )));
+    }
+    undecided.sort_unstable_by_key(|d| pair(d));
+    append(
+        "cdp.links",
+        &[
+            "low",
+            "high",
+            "confirmed",
+            "first_seen",
+            "last_seen",
+            "decision",
+            "rule_type",
+        ],
+        undecided,
+        |values, decided| {
+            let (low, high) = pair(decided);
+            let link = new[&(low, high)];
+            values
+                .put(low)
+                .put(high)
+                .put(link.confirmed)
+                .put(Time(link.first_seen))
+                .put(link.last_seen.map(Time))
+                .put(decided.decision.as_code())
+                .put(rule_type(decided));
+        },
+    );
+    for (table, asserted) in [("cdp.links", false), ("cdp.asserted_links", true)] {
+        let decided: Vec<&Decided> = outcome
+            .decided
+            .iter()
+            .filter(|d| (d.link.evidence == Evidence::Asserted) == asserted && !is_new(d))
+            .collect();
+        if decided.is_empty() {
+            continue;
+        }
         sql::run(
-            "UPDATE cdp.links l SET decision = u.decision, rule_type = u.rule_type \
-             FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[]) \
-                  u (low, high, decision, rule_type) \
-             WHERE l.low = u.low AND l.high = u.high",
+            &format!(
+                "UPDATE {table} l SET decision = u.decision, rule_type = u.rule_type \
+                 FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[]) \
+                      u (low, high, decision, rule_type) \
+                 WHERE l.low = u.low AND l.high = u.high"
+            ),
             args![
-                outcome
-                    .decided
-                    .iter()
-                    .map(|d| d.link.a_id.min(d.link.b_id))
-                    .collect::<Vec<_>>(),
-                outcome
-                    .decided
-                    .iter()
-                    .map(|d| d.link.a_id.max(d.link.b_id))
-                    .collect::<Vec<_>>(),
-                outcome
-                    .decided
+                decided.iter().map(|d| pair(d).0).collect::<Vec<_>>(),
+                decided.iter().map(|d| pair(d).1).collect::<Vec<_>>(),
+                decided
                     .iter()
                     .map(|d| d.decision.as_code())
                     .collect::<Vec<_>>(),
-                outcome.decided.iter().map(rule_type).collect::<Vec<_>>()
+                decided.iter().map(|d| rule_type(d)).collect::<Vec<_>>()
             ],
         );
     }
@@ -303,5 +585,5 @@ fn write(rules: &Rules, outcome: &Update) -> Vec<i64> {
         .collect();
     touched.sort_unstable();
     touched.dedup();
-    touched
+    Ok(touched)
 }

@@ -7,7 +7,11 @@ use cdp_engine::graph::{Changes, SetNode, star};
 
 use super::slices;
 use crate::args;
+use crate::evidence::sets::Known;
 use crate::evidence::tally::DAY;
+use crate::pg::append::append;
+use crate::pg::look_up::{self, LookUp};
+use crate::pg::value::{Time, Values};
 use crate::pg::{Result, sql, time};
 use crate::rules::Rules;
 
@@ -34,11 +38,57 @@ pub struct Concerned {
     pub sliced: Vec<i64>,
     /// Sets that were or became evidence of who uses a time-sliced identifier, or of somebody else.
     pub reshaped: Vec<i64>,
+    /// Links that are no more.
+    pub unlinked: Vec<Pair>,
+    /// Links that are new, and not written yet: they are written with their decision.
+    pub new: Vec<NewLink>,
+}
+
+/// A link that no set showed before.
+#[derive(Clone, Copy)]
+pub struct NewLink {
+    /// Its ends, the smaller first.
+    pub pair: Pair,
+    /// See `cdp_engine::graph::Link`.
+    pub confirmed: bool,
+    /// The same.
+    pub first_seen: i64,
+    /// Only where the last link is kept and not the first.
+    pub last_seen: Option<i64>,
+}
+
+impl Concerned {
+    /// Writes new links without a decision: for a rebuild, which decides all of them at the end.
+    pub fn store_undecided(self) {
+        append(
+            "cdp.links",
+            &[
+                "low",
+                "high",
+                "confirmed",
+                "first_seen",
+                "last_seen",
+                "decision",
+                "rule_type",
+            ],
+            self.new,
+            |values, link| {
+                values
+                    .put(link.pair.0)
+                    .put(link.pair.1)
+                    .put(link.confirmed)
+                    .put(Time(link.first_seen))
+                    .put(link.last_seen.map(Time))
+                    .put(-1i16)
+                    .put(None::<i32>);
+            },
+        );
+    }
 }
 
 /// Derives the stars of these sets anew, and the links that they showed or show.
-pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Concerned> {
-    let members = load(rules, sets)?;
+pub fn derive(rules: &Rules, sets: &[i64], known: &Known) -> Result<Concerned> {
+    let members = load(rules, sets, known)?;
     let mut centres: Vec<(i64, i64)> = Vec::new();
     let mut sliced: HashMap<i64, i64> = HashMap::new();
     let mut edges: HashSet<(i64, i64, i64)> = HashSet::new();
@@ -66,62 +116,147 @@ pub fn derive(rules: &Rules, sets: &[i64]) -> Result<Concerned> {
         );
     }
     let mut concerned = Concerned::default();
+    let old: Vec<i64> = sets
+        .iter()
+        .copied()
+        .filter(|set| !known.new_sets.contains(set))
+        .collect();
     slices::register(rules, sets, &sliced, &mut concerned);
-    let lasting: Vec<i64> = (sets.iter().copied())
+    let lasting: Vec<i64> = (old.iter().copied())
         .filter(|set| !sliced.contains_key(set))
         .collect();
     write_centres(&lasting, &centres, &mut concerned);
-    let pairs = write_edges(sets, edges, &mut concerned);
-    recompute(rules, &pairs, &mut concerned.changes)?;
+    let pairs = write_edges(&old, edges, &mut concerned);
+    recompute(rules, &pairs, known, &mut concerned)?;
     Ok(concerned)
 }
 
 /// The members of those of the sets that something still shows.
-fn load(rules: &Rules, sets: &[i64]) -> Result<HashMap<i64, Vec<Member>>> {
-    let mut loaded: HashMap<i64, Vec<Member>> = HashMap::with_capacity(sets.len());
-    let rows = sql::rows(
-        "SELECT s.set_id, i.node_id, i.type_id, i.value, \
-                coalesce(x.blocked, false), coalesce(x.shared, false) \
-         FROM unnest($1::bigint[]) u (set_id) \
-         JOIN cdp.identifier_sets s ON s.set_id = u.set_id \
-         CROSS JOIN LATERAL unnest(s.nodes) n (node_id) \
-         JOIN cdp.identifiers i ON i.node_id = n.node_id \
-         LEFT JOIN cdp.inert_identifiers x ON x.node_id = n.node_id \
-         WHERE EXISTS (SELECT 1 FROM cdp.set_evidence e WHERE e.set_id = s.set_id)",
-        args![sets.to_vec()],
-        |row| {
-            let member = (
-                row.want::<i64>(2),
-                row.want::<String>(4),
-                row.want(5),
-                row.want(6),
-            );
-            (row.want::<i64>(1), row.want::<i32>(3), member)
-        },
+fn load(rules: &Rules, sets: &[i64], known: &Known) -> Result<Vec<(i64, Vec<Member>)>> {
+    let mut evidence = LookUp::open("cdp.set_evidence", &["set_id"], &["source_id"]);
+    let mut stored_sets = LookUp::open("cdp.identifier_sets", &["set_id"], &["nodes"]);
+    let mut nodes = Nodes::open(rules, known);
+    let mut inert = LookUp::open(
+        "cdp.inert_identifiers",
+        &["node_id"],
+        &["blocked", "shared"],
     );
-    for (set_id, type_id, (node_id, value, blocked, shared)) in rows {
-        let type_index = rules.type_index(type_id)? as u16;
-        loaded.entry(set_id).or_default().push(Member {
-            node_id,
-            type_index,
-            value,
-            blocked,
-            shared,
+    let mut standing: HashMap<i64, (bool, bool)> = HashMap::new();
+    let mut loaded = Vec::with_capacity(sets.len());
+    for &set in sets {
+        let by_set = |values: &mut Values| {
+            values.put(set);
+        };
+        let mut shown = false;
+        evidence.find(by_set, |_| {
+            shown = true;
+            false
         });
+        if !shown {
+            continue;
+        }
+        let mut stored = Vec::new();
+        let ids = match known.members.get(&set) {
+            Some(members) => members,
+            None => {
+                stored_sets.find(by_set, |found| {
+                    stored = found.want(1);
+                    false
+                });
+                &stored
+            }
+        };
+        let mut members = Vec::with_capacity(ids.len());
+        for &node_id in ids {
+            let Some((type_index, value)) = nodes.get(node_id)? else {
+                continue;
+            };
+            let (blocked, shared) = *standing.entry(node_id).or_insert_with(|| {
+                let mut flags = (false, false);
+                inert.find(
+                    |values| {
+                        values.put(node_id);
+                    },
+                    |found| {
+                        flags = (found.want(1), found.want(2));
+                        false
+                    },
+                );
+                flags
+            });
+            members.push(Member {
+                node_id,
+                type_index,
+                value,
+                blocked,
+                shared,
+            });
+        }
+        loaded.push((set, members));
     }
+    evidence.close();
+    stored_sets.close();
+    nodes.close();
+    inert.close();
     Ok(loaded)
 }
 
-/// Writes which node each set belongs to.
-fn write_centres(sets: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned) {
-    let mut before: HashMap<i64, i64> = sql::rows(
-        "SELECT d.set_id, d.node_id FROM unnest($1::bigint[]) s (set_id) \
-         JOIN cdp.set_nodes d ON d.set_id = s.set_id",
-        args![sets.to_vec()],
-        |row| (row.want(1), row.want(2)),
-    )
-    .into_iter()
-    .collect();
+/// Types and values of nodes.
+pub struct Nodes<'a> {
+    rules: &'a Rules,
+    known: &'a Known,
+    stored: LookUp,
+}
+
+impl<'a> Nodes<'a> {
+    /// Opens the dictionary of identifiers; what the batch knows is not looked up.
+    pub fn open(rules: &'a Rules, known: &'a Known) -> Self {
+        Self {
+            rules,
+            known,
+            stored: LookUp::open("cdp.identifiers", &["node_id"], &["type_id", "value"]),
+        }
+    }
+
+    /// Type index and value of a node; none if there is no such.
+    pub fn get(&mut self, node: i64) -> Result<Option<(u16, String)>> {
+        if let Some(known) = self.known.nodes.get(&node) {
+            return Ok(Some(known.clone()));
+        }
+        let mut read = None;
+        self.stored.find(
+            |values| {
+                values.put(node);
+            },
+            |found| {
+                read = Some((found.want::<i32>(1), found.want::<String>(2)));
+                false
+            },
+        );
+        read.map(|(type_id, value)| Ok((self.rules.type_index(type_id)? as u16, value)))
+            .transpose()
+    }
+
+    /// Closes it.
+    pub fn close(self) {
+        self.stored.close();
+    }
+}
+
+/// Writes which node each set belongs to; `old` are those of the sets that can have had one.
+fn write_centres(old: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned) {
+    let mut before: HashMap<i64, i64> = HashMap::new();
+    look_up::each(
+        ("cdp.set_nodes", &["set_id"]),
+        &["node_id"],
+        old.iter().copied(),
+        |values, set| {
+            values.put(set);
+        },
+        |set, found| {
+            before.insert(set, found.want(1));
+        },
+    );
     let mut moved: Vec<(i64, i64)> = Vec::new();
     let mut new: Vec<(i64, i64)> = Vec::new();
     let Concerned {
@@ -167,30 +302,36 @@ fn write_centres(sets: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned
             args![sets, nodes],
         );
     }
-    if !new.is_empty() {
-        new.sort_unstable();
-        let (sets, nodes) = columns(new);
-        sql::run(
-            "INSERT INTO cdp.set_nodes (set_id, node_id) SELECT * FROM unnest($1::bigint[], $2::bigint[])",
-            args![sets, nodes],
-        );
-    }
+    new.sort_unstable();
+    append(
+        "cdp.set_nodes",
+        &["set_id", "node_id"],
+        new,
+        |values, (set, node)| {
+            values.put(set).put(node);
+        },
+    );
 }
 
-/// Writes the links that each set shows; every pair that one of them showed or shows.
+/// Writes the links that each set shows; every pair that one of them showed or shows. `old` are
+/// those of the sets that can have shown some.
 fn write_edges(
-    sets: &[i64],
+    old: &[i64],
     edges: HashSet<(i64, i64, i64)>,
     concerned: &mut Concerned,
 ) -> Vec<(i64, i64)> {
-    let before: HashSet<(i64, i64, i64)> = sql::rows(
-        "SELECT l.set_id, l.low, l.high FROM unnest($1::bigint[]) s (set_id) \
-         JOIN cdp.set_links l ON l.set_id = s.set_id",
-        args![sets.to_vec()],
-        |row| (row.want(1), row.want(2), row.want(3)),
-    )
-    .into_iter()
-    .collect();
+    let mut before: HashSet<(i64, i64, i64)> = HashSet::new();
+    look_up::each(
+        ("cdp.set_links", &["set_id"]),
+        &["low", "high"],
+        old.iter().copied(),
+        |values, set| {
+            values.put(set);
+        },
+        |set, found| {
+            before.insert((set, found.want(1), found.want(2)));
+        },
+    );
     let columns = |rows: &[&(i64, i64, i64)]| {
         (
             rows.iter().map(|e| e.0).collect::<Vec<i64>>(),
@@ -211,15 +352,16 @@ fn write_edges(
             args![sets, lows, highs],
         );
     }
-    let new: Vec<_> = edges.difference(&before).collect();
-    if !new.is_empty() {
-        let (sets, lows, highs) = columns(&new);
-        sql::run(
-            "INSERT INTO cdp.set_links (set_id, low, high) \
-             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])",
-            args![sets, lows, highs],
-        );
-    }
+    let mut new: Vec<_> = edges.difference(&before).copied().collect();
+    new.sort_unstable();
+    append(
+        "cdp.set_links",
+        &["set_id", "low", "high"],
+        new,
+        |values, (set, low, high)| {
+            values.put(set).put(low).put(high);
+        },
+    );
     let mut pairs: Vec<(i64, i64)> = before.union(&edges).map(|e| (e.1, e.2)).collect();
     pairs.sort_unstable();
     pairs.dedup();
@@ -277,39 +419,40 @@ impl Stated {
     }
 }
 
-type Pair = (i64, i64);
+/// The ends of a link, the smaller first.
+pub type Pair = (i64, i64);
 
 /// Those of these pairs whose weaker type keeps the last link.
-fn keeping_last(rules: &Rules, pairs: &[Pair]) -> Result<HashSet<Pair>> {
+fn keeping_last(rules: &Rules, pairs: &[Pair], known: &Known) -> Result<HashSet<Pair>> {
+    let mut found = HashSet::new();
     if !rules.keeps_last() {
-        return Ok(HashSet::new());
+        return Ok(found);
     }
-    let mut nodes: Vec<i64> = pairs.iter().flat_map(|&(low, high)| [low, high]).collect();
-    nodes.sort_unstable();
-    nodes.dedup();
-    let types: HashMap<i64, usize> = sql::rows(
-        "SELECT i.node_id, i.type_id FROM unnest($1::bigint[]) n (node_id) \
-         JOIN cdp.identifiers i ON i.node_id = n.node_id",
-        args![nodes],
-        |row| Ok((row.want(1), rules.type_index(row.want(2))?)),
-    )
-    .into_iter()
-    .collect::<Result<_>>()?;
-    // Types are in order of their priority.
-    let weaker = |&(low, high): &Pair| types[&low].max(types[&high]);
-    let kept = pairs.iter().copied();
-    Ok(kept
-        .filter(|pair| rules.type_rules[weaker(pair)].keep_last)
-        .collect())
+    let mut nodes = Nodes::open(rules, known);
+    for &pair in pairs {
+        let (low, high) = (nodes.get(pair.0)?, nodes.get(pair.1)?);
+        // Types are in order of their priority.
+        let weaker = low.max(high).map(|(type_index, _)| type_index);
+        if weaker.is_some_and(|index| rules.type_rules[usize::from(index)].keep_last) {
+            found.insert(pair);
+        }
+    }
+    nodes.close();
+    Ok(found)
 }
 
 /// Computes these links from all the sets that show them. A link's decision stays until the graph
 /// has been brought up to date.
-fn recompute(rules: &Rules, pairs: &[Pair], changes: &mut Changes) -> Result<()> {
+fn recompute(
+    rules: &Rules,
+    pairs: &[Pair],
+    known: &Known,
+    concerned: &mut Concerned,
+) -> Result<()> {
     if pairs.is_empty() {
         return Ok(());
     }
-    let keeping_last = keeping_last(rules, pairs)?;
+    let keeping_last = keeping_last(rules, pairs, known)?;
     let records: HashSet<i32> = rules
         .sources
         .values()
@@ -317,64 +460,56 @@ fn recompute(rules: &Rules, pairs: &[Pair], changes: &mut Changes) -> Result<()>
         .map(|source| source.id)
         .collect();
     let columns = |pairs: &[Pair]| -> (Vec<i64>, Vec<i64>) { pairs.iter().copied().unzip() };
-    let (lows, highs) = columns(pairs);
-    let mut fresh: HashMap<Pair, Shown> = HashMap::with_capacity(pairs.len());
-    for (pair, shown) in sql::rows(
-        "SELECT l.low, l.high, e.linked_at, e.first_seen, e.last_seen, e.source_id \
-         FROM unnest($1::bigint[], $2::bigint[]) p (low, high) \
-         JOIN cdp.set_links l ON l.low = p.low AND l.high = p.high \
-         JOIN cdp.set_evidence e ON e.set_id = l.set_id",
-        args![lows.clone(), highs.clone()],
-        |row| {
-            let source = row.want(6);
-            let shown = Shown {
-                linked_at: time::from_pg(row.want(3)),
-                first_seen: time::from_pg(row.want(4)),
-                last_seen: time::from_pg(row.want(5)),
-                source,
-                confirmed: records.contains(&source),
-            };
-            ((row.want(1), row.want(2)), shown)
-        },
-    ) {
-        fresh
-            .entry(pair)
-            .and_modify(|known| known.join(&shown))
-            .or_insert(shown);
-    }
-    let fresh: HashMap<Pair, Stated> = fresh
+    let fresh: HashMap<Pair, Stated> = shown(pairs, &records)
         .into_iter()
         .map(|(pair, shown)| (pair, shown.link(keeping_last.contains(&pair))))
         .collect();
+    // A link of a node that came with this batch came with it too.
+    let old = pairs
+        .iter()
+        .copied()
+        .filter(|pair| !known.is_new(pair.0) && !known.is_new(pair.1));
     // Each with whether it was refused.
-    let stored: HashMap<Pair, (Stated, bool)> = sql::rows(
-        "SELECT l.low, l.high, l.confirmed, l.first_seen, l.last_seen, l.decision > 0 \
-         FROM unnest($1::bigint[], $2::bigint[]) p (low, high) \
-         JOIN cdp.links l ON l.low = p.low AND l.high = p.high",
-        args![lows, highs],
-        |row| {
-            let stated = Stated {
-                confirmed: row.want(3),
-                first_seen: time::from_pg(row.want(4)),
-                last_seen: row.get(5).map(time::from_pg),
-            };
-            ((row.want(1), row.want(2)), (stated, row.want(6)))
+    let mut stored: HashMap<Pair, (Stated, bool)> = HashMap::new();
+    look_up::each(
+        ("cdp.links", &["low", "high"]),
+        &["confirmed", "first_seen", "last_seen", "decision"],
+        old,
+        |values, pair| {
+            values.put(pair.0).put(pair.1);
         },
-    )
-    .into_iter()
-    .collect();
-    let (mut gone, mut new, mut other) = (Vec::new(), Vec::new(), Vec::new());
+        |pair, found| {
+            let stated = Stated {
+                confirmed: found.want(1),
+                first_seen: time::from_pg(found.want(2)),
+                last_seen: found.get(3).map(time::from_pg),
+            };
+            stored.insert(pair, (stated, found.want::<i16>(4) > 0));
+        },
+    );
+    let Concerned {
+        changes,
+        new,
+        unlinked,
+        ..
+    } = concerned;
+    let mut other = Vec::new();
     for pair in pairs {
         match (stored.get(pair), fresh.get(pair)) {
             (Some((_, refused)), None) => {
-                gone.push(*pair);
+                unlinked.push(*pair);
                 if !refused {
                     changes.disturbed.extend([pair.0, pair.1]);
                 }
             }
-            (None, Some(_)) => {
-                new.push(*pair);
+            (None, Some(link)) => {
                 changes.gained.push(*pair);
+                new.push(NewLink {
+                    pair: *pair,
+                    confirmed: link.confirmed,
+                    first_seen: link.first_seen,
+                    last_seen: link.last_seen,
+                });
             }
             (Some((known, refused)), Some(link)) if known != link => {
                 other.push(*pair);
@@ -387,43 +522,81 @@ fn recompute(rules: &Rules, pairs: &[Pair], changes: &mut Changes) -> Result<()>
             _ => {}
         }
     }
+    let gone = &*unlinked;
     if !gone.is_empty() {
-        let (lows, highs) = columns(&gone);
+        let (lows, highs) = columns(gone);
         sql::run(
             "DELETE FROM cdp.links l USING unnest($1::bigint[], $2::bigint[]) g (low, high) \
              WHERE l.low = g.low AND l.high = g.high",
             args![lows, highs],
         );
     }
-    let write = |statement: &str, pairs: &[Pair]| {
-        if pairs.is_empty() {
-            return;
-        }
-        let (lows, highs) = columns(pairs);
-        let links = || pairs.iter().map(|pair| &fresh[pair]);
-        let confirmed: Vec<bool> = links().map(|link| link.confirmed).collect();
-        let first_seen: Vec<_> = links().map(|link| time::to_pg(link.first_seen)).collect();
-        let last_seen: Vec<_> = links()
-            .map(|link| link.last_seen.map(time::to_pg))
-            .collect();
+    if !other.is_empty() {
+        let (lows, highs) = columns(&other);
+        let links = || other.iter().map(|pair| &fresh[pair]);
         sql::run(
-            statement,
-            args![lows, highs, confirmed, first_seen, last_seen],
+            "UPDATE cdp.links l \
+             SET confirmed = u.confirmed, first_seen = u.first_seen, last_seen = u.last_seen \
+             FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
+                         $5::timestamptz[]) u (low, high, confirmed, first_seen, last_seen) \
+             WHERE l.low = u.low AND l.high = u.high",
+            args![
+                lows,
+                highs,
+                links().map(|link| link.confirmed).collect::<Vec<_>>(),
+                links()
+                    .map(|link| time::to_pg(link.first_seen))
+                    .collect::<Vec<_>>(),
+                links()
+                    .map(|link| link.last_seen.map(time::to_pg))
+                    .collect::<Vec<_>>()
+            ],
         );
-    };
-    write(
-        "INSERT INTO cdp.links (low, high, confirmed, first_seen, last_seen) \
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
-             $5::timestamptz[])",
-        &new,
-    );
-    write(
-        "UPDATE cdp.links l \
-         SET confirmed = u.confirmed, first_seen = u.first_seen, last_seen = u.last_seen \
-         FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
-              $5::timestamptz[]) u (low, high, confirmed, first_seen, last_seen) \
-         WHERE l.low = u.low AND l.high = u.high",
-        &other,
-    );
+    }
     Ok(())
+}
+
+/// What all the sets that show these links say of them.
+fn shown(pairs: &[Pair], records: &HashSet<i32>) -> HashMap<Pair, Shown> {
+    let mut sets = LookUp::open("cdp.set_links", &["low", "high"], &["set_id"]);
+    let mut evidence = LookUp::open(
+        "cdp.set_evidence",
+        &["set_id"],
+        &["linked_at", "first_seen", "last_seen", "source_id"],
+    );
+    let mut shown: HashMap<Pair, Shown> = HashMap::with_capacity(pairs.len());
+    for &pair in pairs {
+        sets.find(
+            |values| {
+                values.put(pair.0).put(pair.1);
+            },
+            |found| {
+                let set: i64 = found.want(1);
+                evidence.find(
+                    |values| {
+                        values.put(set);
+                    },
+                    |found| {
+                        let source = found.want(4);
+                        let by_set = Shown {
+                            linked_at: time::from_pg(found.want(1)),
+                            first_seen: time::from_pg(found.want(2)),
+                            last_seen: time::from_pg(found.want(3)),
+                            source,
+                            confirmed: records.contains(&source),
+                        };
+                        shown
+                            .entry(pair)
+                            .and_modify(|known| known.join(&by_set))
+                            .or_insert(by_set);
+                        true
+                    },
+                );
+                true
+            },
+        );
+    }
+    sets.close();
+    evidence.close();
+    shown
 }

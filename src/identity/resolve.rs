@@ -4,12 +4,36 @@ use pgrx::prelude::*;
 
 use crate::args;
 use crate::pg::error::OrRaise;
+use crate::pg::row::{Key, Lookup};
 use crate::pg::{Error, Result, sql};
 use crate::rules;
 
+static TYPE: Lookup = Lookup {
+    table: (c"cdp", c"identifier_types"),
+    key: &[c"name"],
+    columns: &[c"type_id", c"normaliser", c"default_region"],
+    sql: "SELECT t.type_id, t.normaliser, t.default_region FROM cdp.identifier_types t \
+          WHERE t.name OPERATOR(pg_catalog.=) $1",
+};
+
+static NODE: Lookup = Lookup {
+    table: (c"cdp", c"identifiers"),
+    key: &[c"value", c"type_id"],
+    columns: &[c"node_id"],
+    sql: "SELECT i.node_id FROM cdp.identifiers i \
+          WHERE i.value OPERATOR(pg_catalog.=) $1 AND i.type_id OPERATOR(pg_catalog.=) $2",
+};
+
+static PROFILE: Lookup = Lookup {
+    table: (c"cdp", c"clusters"),
+    key: &[c"node_id"],
+    columns: &[c"profile_id"],
+    sql: "SELECT c.profile_id FROM cdp.clusters c WHERE c.node_id OPERATOR(pg_catalog.=) $1",
+};
+
 /// The profile that an identifier belongs to now; NULL if it belongs to nobody. A time-sliced one
-/// belongs to whoever was seen with it last. The value is brought
-/// to the normal form of its type first. O(log n).
+/// belongs to whoever was seen with it last. The value is brought to the normal form of its type first.
+/// O(log n).
 ///
 /// # Errors
 /// 42704 if there is no such identifier type.
@@ -25,25 +49,8 @@ LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#
 )]
 fn resolve(r#type: &str, value: &str) -> Option<i64> {
-    let (type_id, value) = normal_form(r#type, value).or_raise()?;
-    let found = sql::look_up(
-        "SELECT c.profile_id FROM cdp.identifiers i JOIN cdp.clusters c \
-             ON c.node_id OPERATOR(pg_catalog.=) i.node_id \
-         WHERE i.value OPERATOR(pg_catalog.=) $1 AND i.type_id OPERATOR(pg_catalog.=) $2",
-        args![value.as_str(), type_id],
-        |row| row.want(1),
-    );
-    found.or_else(|| {
-        sql::look_up(
-            "SELECT c.profile_id FROM cdp.identifiers i \
-             JOIN cdp.switch_points w ON w.node_id OPERATOR(pg_catalog.=) i.node_id \
-             JOIN cdp.clusters c ON c.node_id OPERATOR(pg_catalog.=) w.person_id \
-             WHERE i.value OPERATOR(pg_catalog.=) $1 AND i.type_id OPERATOR(pg_catalog.=) $2 \
-             ORDER BY w.switched_at DESC LIMIT 1",
-            args![value.as_str(), type_id],
-            |row| row.want(1),
-        )
-    })
+    let node = node(r#type, value).or_raise()?;
+    profile_of(node.id)
 }
 
 /// An identifier that is known.
@@ -60,28 +67,20 @@ pub fn node(type_name: &str, raw: &str) -> Result<Option<Known>> {
     let Some((type_id, value)) = normal_form(type_name, raw)? else {
         return Ok(None);
     };
-    Ok(sql::look_up(
-        "SELECT i.node_id FROM cdp.identifiers i WHERE i.value = $1 AND i.type_id = $2",
-        args![value, type_id],
-        |row| Known { id: row.want(1) },
-    ))
+    let key = [Key::Text(&value), Key::Int(type_id)];
+    Ok(NODE.find(&key, |row| Known { id: row.want(1) }))
 }
 
 /// The type's id, and the value in the normal form of the type. A value that cannot be normalised was
 /// never accepted as an identifier: none.
 fn normal_form(type_name: &str, raw: &str) -> Result<Option<(i32, String)>> {
-    let declared = sql::look_up(
-        "SELECT t.type_id, t.normaliser, t.default_region FROM cdp.identifier_types t \
-         WHERE t.name OPERATOR(pg_catalog.=) $1",
-        args![type_name],
-        |row| {
-            (
-                row.want::<i32>(1),
-                row.want::<String>(2),
-                row.get::<String>(3),
-            )
-        },
-    );
+    let declared = TYPE.find(&[Key::Text(type_name)], |row| {
+        (
+            row.want::<i32>(1),
+            row.want::<String>(2),
+            row.get::<String>(3),
+        )
+    });
     let Some((type_id, normaliser, region)) = declared else {
         let known = sql::read_rows(
             "SELECT name FROM cdp.identifier_types WHERE record_source_id IS NULL ORDER BY priority",
@@ -100,15 +99,12 @@ fn normal_form(type_name: &str, raw: &str) -> Result<Option<(i32, String)>> {
 
 /// The profile that a node belongs to now.
 pub fn profile_of(node_id: i64) -> Option<i64> {
-    let found = sql::look_up(
-        "SELECT c.profile_id FROM cdp.clusters c WHERE c.node_id = $1",
-        args![node_id],
-        |row| row.want::<i64>(1),
-    );
+    let found = PROFILE.find(&[Key::Bigint(node_id)], |row| row.want::<i64>(1));
     found.or_else(|| {
         sql::look_up(
-            "SELECT c.profile_id FROM cdp.switch_points w JOIN cdp.clusters c ON c.node_id = w.person_id \
-             WHERE w.node_id = $1 ORDER BY w.switched_at DESC LIMIT 1",
+            "SELECT c.profile_id FROM cdp.switch_points w \
+             JOIN cdp.clusters c ON c.node_id OPERATOR(pg_catalog.=) w.person_id \
+             WHERE w.node_id OPERATOR(pg_catalog.=) $1 ORDER BY w.switched_at DESC LIMIT 1",
             args![node_id],
             |row| row.want::<i64>(1),
         )

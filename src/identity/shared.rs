@@ -1,23 +1,57 @@
 //! Shared identifiers: those seen with more values of another type than its `max_degree` allows (an
 //! e-mail with many user ids). They join nothing while that holds, and still hold their own events.
 
+use super::links::Nodes;
 use crate::args;
+use crate::evidence::sets::Known;
+use crate::pg::look_up::{self, LookUp};
+use crate::pg::value::Values;
 use crate::pg::{Result, sql};
 use crate::rules::Rules;
 
-/// Looks again at the members of these sets. The other sets of those whose standing changed.
-pub fn update(rules: &Rules, sets: &[i64]) -> Result<Vec<i64>> {
+/// Looks again at the members of these sets, which something shows now and did not before, or the
+/// other way round. The other sets of those whose standing changed.
+pub fn update(rules: &Rules, sets: &[i64], known: &Known) -> Result<Vec<i64>> {
     let limits = Limits::of(rules);
-    if limits.types.is_empty() {
+    if limits.types.is_empty() || sets.is_empty() {
         return Ok(Vec::new());
     }
-    let nodes = sql::rows(
-        "SELECT DISTINCT n.node_id FROM cdp.identifier_sets s, unnest(s.nodes) n (node_id) \
-         JOIN cdp.identifiers i ON i.node_id = n.node_id \
-         WHERE s.set_id = ANY ($1) AND cardinality(s.nodes) > 1 AND i.type_id = ANY ($2)",
-        args![sets.to_vec(), limits.types.clone()],
-        |row| row.want::<i64>(1),
+    let mut members: Vec<i64> = Vec::new();
+    let mut unknown: Vec<i64> = Vec::new();
+    for set in sets {
+        match known.members.get(set) {
+            Some(nodes) if nodes.len() > 1 => members.extend_from_slice(nodes),
+            Some(_) => {}
+            None => unknown.push(*set),
+        }
+    }
+    look_up::each(
+        ("cdp.identifier_sets", &["set_id"]),
+        &["nodes"],
+        unknown,
+        |values, set| {
+            values.put(set);
+        },
+        |_, found| {
+            let nodes: Vec<i64> = found.want(1);
+            if nodes.len() > 1 {
+                members.extend(nodes);
+            }
+        },
     );
+    members.sort_unstable();
+    members.dedup();
+    let mut dictionary = Nodes::open(rules, known);
+    let mut nodes = Vec::new();
+    for node in members {
+        let Some((type_index, _)) = dictionary.get(node)? else {
+            continue;
+        };
+        if !rules.max_degree[usize::from(type_index)].is_empty() {
+            nodes.push(node);
+        }
+    }
+    dictionary.close();
     let changed = limits.recount(&limits.near(&nodes));
     if changed.is_empty() {
         return Ok(Vec::new());
@@ -89,23 +123,51 @@ impl Limits {
     /// Those of these nodes that may be past a limit, or are shared now: a node in few sets, with few
     /// others in them, cannot be. Nearly all are in few, and need no count.
     fn near(&self, nodes: &[i64]) -> Vec<i64> {
-        if nodes.is_empty() {
-            return Vec::new();
+        let least = self.most.iter().copied().min().unwrap_or(i32::MAX - 1) as usize;
+        let mut sets = LookUp::open("cdp.set_members", &["node_id"], &["set_id"]);
+        let mut members = LookUp::open("cdp.identifier_sets", &["set_id"], &["nodes"]);
+        let mut inert = LookUp::open(
+            "cdp.inert_identifiers",
+            &["node_id"],
+            &["shared", "blocked"],
+        );
+        let mut near = Vec::new();
+        for &node in nodes {
+            let by_node = |values: &mut Values| {
+                values.put(node);
+            };
+            let (mut is_near, mut is_blocked) = (false, false);
+            inert.find(by_node, |found| {
+                (is_near, is_blocked) = (found.want(1), found.want(2));
+                false
+            });
+            if is_blocked && !is_near {
+                continue;
+            }
+            let mut others = 0;
+            if !is_near {
+                sets.find(by_node, |found| {
+                    let set: i64 = found.want(1);
+                    members.find(
+                        |values| {
+                            values.put(set);
+                        },
+                        |found| {
+                            others += found.want::<Vec<i64>>(1).len() - 1;
+                            false
+                        },
+                    );
+                    others <= least
+                });
+            }
+            if is_near || others > least {
+                near.push(node);
+            }
         }
-        sql::rows(
-            "SELECT n.node_id FROM unnest($1::bigint[]) n (node_id) \
-             LEFT JOIN cdp.inert_identifiers x ON x.node_id = n.node_id \
-             CROSS JOIN LATERAL (SELECT sum(cardinality(s.nodes) - 1) AS others \
-                 FROM (SELECT m.set_id FROM cdp.set_members m \
-                        WHERE m.node_id = n.node_id LIMIT $2::bigint + 1) m \
-                 JOIN cdp.identifier_sets s ON s.set_id = m.set_id) d \
-             WHERE d.others > $2 AND x.blocked IS NOT TRUE OR x.shared",
-            args![
-                nodes.to_vec(),
-                self.most.iter().copied().min().unwrap_or(i32::MAX - 1)
-            ],
-            |row| row.want::<i64>(1),
-        )
+        sets.close();
+        members.close();
+        inert.close();
+        near
     }
 
     /// Counts the degrees of these nodes, less blocked values and withdrawn evidence, never further

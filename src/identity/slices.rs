@@ -140,7 +140,7 @@ pub fn update(
 }
 
 /// Derives all switch points anew, and writes the differences.
-pub fn rebuild(rules: &Rules, concerned: &mut Concerned) -> Result<()> {
+pub fn rebuild(rules: &Rules) -> Result<()> {
     if !concerns(rules) {
         return Ok(());
     }
@@ -160,16 +160,20 @@ pub fn rebuild(rules: &Rules, concerned: &mut Concerned) -> Result<()> {
     });
     for part in sets.chunks(10_000) {
         pgrx::check_for_interrupts!();
-        attribute(part, concerned);
+        attribute(part, &mut Concerned::default());
     }
     Ok(())
 }
 
 /// The profiles that sets belong to at these times, where they belong to one after another.
-pub fn profiles_at(rules: &Rules, shown: &[(i64, i64)]) -> Vec<i64> {
-    if !rules.slices_time() || shown.is_empty() {
+pub fn profiles_at<I: Iterator<Item = (i64, i64)>>(
+    rules: &Rules,
+    shown: impl FnOnce() -> I,
+) -> Vec<i64> {
+    if !rules.slices_time() {
         return Vec::new();
     }
+    let shown: Vec<(i64, i64)> = shown().collect();
     sql::rows(
         "SELECT DISTINCT c.profile_id FROM unnest($1::bigint[], $2::timestamptz[]) u (set_id, \"time\") \
          JOIN cdp.sliced_sets x ON x.set_id = u.set_id \

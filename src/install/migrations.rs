@@ -29,6 +29,10 @@ const MIGRATIONS: &[Migration] = &[
         scripts: &[include_str!("../../sql/010_records.sql")],
     },
     Migration {
+        version: 3,
+        scripts: &[include_str!("../../sql/011_assertions.sql")],
+    },
+    Migration {
         version: 4,
         scripts: &[
             include_str!("../../sql/012_time_slices.sql"),
@@ -73,7 +77,7 @@ pub fn run() -> Result<(i32, i32)> {
             args![migration.version],
         );
     }
-    crate::evidence::partitions::ensure()?;
+    crate::evidence::partitions::ensure_or_later()?;
     crate::config::columns::ensure_spares();
     Ok((from, SCHEMA_VERSION))
 }

@@ -1,6 +1,7 @@
 //! The only unsafe code: what the areas need of PostgreSQL beyond pgrx's safe face. Each block says
 //! why it is sound. Nothing here knows what a profile or a segment is.
 
+pub mod append;
 pub mod command;
 pub mod entry;
 pub mod error;
@@ -8,8 +9,11 @@ pub mod guc;
 pub mod jsonb;
 pub mod latch;
 pub mod lock;
+pub mod look_up;
 pub mod process;
+mod relation;
 pub mod role;
+pub mod row;
 pub mod seal;
 pub mod shmem;
 pub mod size;
@@ -18,6 +22,7 @@ pub mod sql;
 pub mod time;
 pub mod transaction;
 pub mod transaction_end;
+pub mod value;
 
 pub use error::{Error, Result};
 pub use sql::{Args, Row};

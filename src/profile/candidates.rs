@@ -1,12 +1,14 @@
 //! Trait candidates of each set and source: the mergeable state from which traits survive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use cdp_engine::traits::Candidates;
 
 use crate::args;
 use crate::evidence::{Statement, tie};
-use crate::pg::{Error, Result, sql, time};
+use crate::pg::append::append;
+use crate::pg::value::{Json, JsonbText};
+use crate::pg::{Error, Result, look_up, sql, time};
 use crate::rules::Rules;
 
 /// Candidates by set and source.
@@ -41,29 +43,28 @@ pub(super) fn add(
     let _ = state.add(name, value, time, tie, rules.keep(name));
 }
 
-/// Adds states to those stored. The sets concerned.
-pub fn merge(rules: &Rules, mut states: States) -> Result<Vec<i64>> {
+/// Adds states to those stored; `new_sets` have none. The sets concerned.
+pub fn merge(rules: &Rules, mut states: States, new_sets: &HashSet<i64>) -> Result<Vec<i64>> {
     // Statements that only said null said nothing.
     states.retain(|_, state| !state.is_empty());
     if states.is_empty() {
         return Ok(Vec::new());
     }
-    let stored = sql::rows(
-        "SELECT t.set_id, t.source_id, t.candidates::text \
-         FROM unnest($1::bigint[], $2::integer[]) u (set_id, source_id) \
-         JOIN cdp.set_traits t ON t.set_id = u.set_id AND t.source_id = u.source_id",
-        args![
-            states.keys().map(|key| key.0).collect::<Vec<_>>(),
-            states.keys().map(|key| key.1).collect::<Vec<_>>()
-        ],
-        |row| {
-            (
-                (row.want::<i64>(1), row.want::<i32>(2)),
-                row.want::<String>(3),
-            )
+    let mut stored: Vec<((i64, i32), JsonbText)> = Vec::new();
+    look_up::each(
+        ("cdp.set_traits", &["set_id", "source_id"]),
+        &["candidates"],
+        states
+            .keys()
+            .copied()
+            .filter(|key| !new_sets.contains(&key.0)),
+        |values, (set, source)| {
+            values.put(set).put(source);
         },
+        |key, found| stored.push((key, found.want(1))),
     );
-    for (key, text) in stored {
+    let known: HashSet<(i64, i32)> = stored.iter().map(|(key, _)| *key).collect();
+    for (key, JsonbText(text)) in stored {
         let mut known = parse(&text)?;
         if let Some(state) = states.get_mut(&key) {
             let before = known.clone();
@@ -75,11 +76,25 @@ pub fn merge(rules: &Rules, mut states: States) -> Result<Vec<i64>> {
             }
         }
     }
-    Ok(put(&states))
+    let (known, new): (States, States) =
+        states.into_iter().partition(|(key, _)| known.contains(key));
+    append(
+        "cdp.set_traits",
+        &["set_id", "source_id", "candidates"],
+        &new,
+        |values, (key, state)| {
+            values.put(key.0).put(key.1).put(Json(&state.to_json()));
+        },
+    );
+    let mut sets = put(&known);
+    sets.extend(new.keys().map(|key| key.0));
+    sets.sort_unstable();
+    sets.dedup();
+    Ok(sets)
 }
 
 /// Writes states as they are. The sets concerned.
-pub fn put(states: &States) -> Vec<i64> {
+fn put(states: &States) -> Vec<i64> {
     if states.is_empty() {
         return Vec::new();
     }
@@ -114,11 +129,31 @@ pub fn forget(pairs: &[(i64, i32)]) {
     );
 }
 
-/// Folds all that is stored anew under the rules in force, and writes the differences. The sets
-/// concerned.
-pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
+/// Folds what is stored of these sets and sources anew, after something was revoked or stands again.
+pub fn recount(rules: &Rules, pairs: &[(i64, i32)]) -> Result<()> {
+    for part in pairs.chunks(20_000) {
+        pgrx::check_for_interrupts!();
+        forget(part);
+        let mut states = stored(
+            rules,
+            concat!(
+                "SELECT * FROM (",
+                include_str!("../../sql/said_traits.sql"),
+                ") f WHERE f.set_id = ANY ($1)"
+            ),
+            args![part.iter().map(|pair| pair.0).collect::<Vec<_>>()],
+        )?;
+        let wanted: std::collections::HashSet<&(i64, i32)> = part.iter().collect();
+        states.retain(|key, _| wanted.contains(key));
+        put(&states);
+    }
+    Ok(())
+}
+
+/// The states of what is stored.
+fn stored(rules: &Rules, said: &str, arguments: &crate::pg::Args) -> Result<States> {
     let mut states = States::new();
-    sql::stream(include_str!("../../sql/said_traits.sql"), args![], |row| {
+    sql::stream(said, arguments, |row| {
         let said: String = row.want(6);
         let traits = cdp_engine::message::trait_values(&said)
             .map_err(|error| Error::internal(format!("stored traits: {error}")))?;
@@ -131,7 +166,14 @@ pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
         Ok(())
     })?;
     states.retain(|_, state| !state.is_empty());
-    let stored = sql::rows(
+    Ok(states)
+}
+
+/// Folds all that is stored anew under the rules in force, and writes the differences. The sets
+/// concerned.
+pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
+    let mut states = stored(rules, include_str!("../../sql/said_traits.sql"), args![])?;
+    let present = sql::rows(
         "SELECT set_id, source_id, candidates::text FROM cdp.set_traits",
         args![],
         |row| {
@@ -143,7 +185,7 @@ pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
     );
     let mut sets = Vec::new();
     let mut gone = Vec::new();
-    for (key, text) in stored {
+    for (key, text) in present {
         match states.get(&key) {
             Some(state) if *state == parse(&text)? => {
                 states.remove(&key);

@@ -22,7 +22,8 @@ pub fn widen(
     seen: &mut [(i64, TimestampWithTimeZone, TimestampWithTimeZone)],
     profile_ids: &[i64],
 ) {
-    let within = "x.set_id = s.set_id AND x.\"time\" >= s.starts AND x.\"time\" < s.ends";
+    let within = "x.set_id = s.set_id AND x.\"time\" >= s.starts AND x.\"time\" < s.ends \
+         AND NOT x.revoked";
     let sliced: HashMap<i64, (i64, i64)> = sql::rows(
         &format!(
             "SELECT c.profile_id, min(t.first), max(t.last) FROM {SLICES} \
@@ -50,7 +51,8 @@ pub fn widen(
 
 /// What was said in the slices of profiles: profile, source and state.
 pub fn said(rules: &Rules, profile_ids: &[i64]) -> Result<Vec<(i64, i32, Candidates)>> {
-    let within = "x.set_id = s.set_id AND x.\"time\" >= s.starts AND x.\"time\" < s.ends";
+    let within = "x.set_id = s.set_id AND x.\"time\" >= s.starts AND x.\"time\" < s.ends \
+         AND NOT x.revoked";
     let rows = sql::rows(
         &format!(
             "SELECT c.profile_id, t.source_id, t.\"time\", t.message_id, t.content_hash, t.said::text \

@@ -4,6 +4,7 @@
 use pgrx::prelude::*;
 
 use super::attempts::{self, Step};
+use super::maintenance::{self, When};
 use crate::pg::error::OrRaise;
 use crate::pg::{Error, Result, guc, role, transaction};
 use crate::{install, pipeline};
@@ -11,7 +12,7 @@ use crate::{install, pipeline};
 pgrx::extension_sql_file!(
     "../../sql/functions/process.sql",
     name = "process",
-    requires = [begin_batch, run_begun_batch, wake_worker_sql]
+    requires = [begin_batch, run_begun_batch, keep_house, wake_worker_sql]
 );
 
 /// Reads one batch of at most `batch_size` messages (default: `cdp.batch_size`) from the inbox, and
@@ -56,6 +57,24 @@ fn run_begun_batch(attempt: i64) -> i64 {
         let attempt = attempts::find(attempt)
             .ok_or_else(|| Error::unknown(format!("there is no attempt {attempt}")))?;
         attempts::run(&attempt).map(|report| report.read)
+    })
+    .or_raise()
+}
+
+/// For `cdp.process_all()`: takes a step of what a worker does besides batches, of those that come
+/// before or after them, from 0; false if there are no more.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn keep_house(after_batches: bool, step: i32) -> bool {
+    let when = if after_batches {
+        When::After
+    } else {
+        When::Before
+    };
+    as_ready("cdp.process_all()", || {
+        let step = usize::try_from(step)
+            .map_err(|_| Error::invalid(format!("there is no step {step}")))?;
+        maintenance::take(when, step)
     })
     .or_raise()
 }

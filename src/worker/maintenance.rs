@@ -1,35 +1,97 @@
-//! Keeping house: what a worker does once in a while, each step in a transaction of its own.
+//! Keeping house: what a worker does once in a while, and `cdp.process_all()` each time, a
+//! transaction a step.
 
 use std::time::{Duration, Instant};
 
-use crate::pg::{Result, process, role, size, sql, transaction};
+use pgrx::PgSqlErrorCode;
+
+use crate::pg::{Error, Result, process, role, size, sql, transaction};
 use crate::{args, evidence, ingest, jobs, mapping};
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A step: what it does, how often, and how.
-type Step = (&'static str, Duration, fn() -> Result<()>);
+/// When `cdp.process_all()` takes a step. A worker, which comes round again, takes all after a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Before its batches, which then read what the step captured.
+    Before,
+    /// After them, when there is something to put away.
+    After,
+}
 
-const SECOND: Duration = Duration::from_secs(1);
+struct Step {
+    what: &'static str,
+    every: Duration,
+    when: When,
+    take: fn() -> Result<()>,
+}
+
+const fn step(what: &'static str, every: Duration, when: When, take: fn() -> Result<()>) -> Step {
+    Step {
+        what,
+        every,
+        when,
+        take,
+    }
+}
 
 const STEPS: [Step; 7] = [
-    ("poll the mapped tables", SECOND, poll),
-    ("keep up with the mapped tables", MINUTE, keep_up),
-    (
+    step("poll the mapped tables", SECOND, When::Before, poll),
+    step(
+        "keep up with the mapped tables",
+        MINUTE,
+        When::Before,
+        keep_up,
+    ),
+    step(
         "give back the space of consumed messages",
         MINUTE,
+        When::After,
         truncate_inbox,
     ),
-    ("mark the jobs that crashed", MINUTE, jobs::mark_crashed),
-    (
+    step(
+        "mark the jobs that crashed",
+        MINUTE,
+        When::After,
+        jobs::mark_crashed,
+    ),
+    step(
         "make the partitions of events",
         HOUR,
+        When::After,
         evidence::partitions::ensure,
     ),
-    ("trim the ledger", HOUR, trim_ledger),
-    ("trim the job runs", HOUR, trim_job_runs),
+    step("trim the ledger", HOUR, When::After, trim_ledger),
+    step("trim the job runs", HOUR, When::After, trim_job_runs),
 ];
+
+impl Step {
+    fn fault(&self, error: &Error) -> Error {
+        Error {
+            message: format!("pg_cdp could not {}: {}", self.what, error.message),
+            ..error.clone()
+        }
+    }
+}
+
+/// Takes the `n`-th of the steps of before or after the batches, from 0, in the current transaction;
+/// false if there are no more. One that fails gives a warning, as in a worker.
+///
+/// # Errors
+/// 57014 when it is cancelled.
+pub fn take(when: When, n: usize) -> Result<bool> {
+    let Some(step) = STEPS.iter().filter(|step| step.when == when).nth(n) else {
+        return Ok(false);
+    };
+    match transaction::in_subtransaction(step.take) {
+        Err(error) if error.code == PgSqlErrorCode::ERRCODE_QUERY_CANCELED => return Err(error),
+        Err(error) => step.fault(&error).warn(),
+        Ok(()) => {}
+    }
+    Ok(true)
+}
 
 /// When each step was last taken, and what it failed with.
 #[derive(Default)]
@@ -47,19 +109,18 @@ impl Maintenance {
     /// Takes the steps that are due. One that fails is tried again when it is due next, and reported
     /// when it fails with something new.
     pub fn run_due(&mut self) {
-        for ((what, every, step), taken) in STEPS.iter().zip(&mut self.steps) {
-            if taken.at.is_some_and(|at| at.elapsed() < *every) {
+        for (step, taken) in STEPS.iter().zip(&mut self.steps) {
+            if taken.at.is_some_and(|at| at.elapsed() < step.every) {
                 continue;
             }
             taken.at = Some(Instant::now());
-            process::report(what);
-            let error = transaction::in_transaction_as(role::OWNER, step).err();
+            process::report(step.what);
+            let error = transaction::in_transaction_as(role::OWNER, step.take).err();
             let text = error.as_ref().map(ToString::to_string);
-            if let Some(mut error) = error
+            if let Some(error) = error
                 && text != taken.error
             {
-                error.message = format!("pg_cdp could not {what}: {}", error.message);
-                error.warn();
+                step.fault(&error).warn();
             }
             taken.error = text;
             pgrx::check_for_interrupts!();

@@ -49,7 +49,8 @@ pub trait Store {
     /// once. Of a hub with thousands of refused links it should not read those.
     fn accepted_within(&mut self, clusters: &[Vec<i64>]) -> Result<Vec<StoredLink>, Self::Error>;
 
-    /// All links between the ends of each of these pairs, each once. A pair without one is left out.
+    /// The links, but for asserted ones, between the ends of each of these pairs. A pair without one is
+    /// left out.
     fn links_between(&mut self, pairs: &[(i64, i64)]) -> Result<Vec<StoredLink>, Self::Error>;
 
     /// All cannot-links with one or both ends among these nodes.

@@ -3,6 +3,16 @@
 use std::borrow::Cow;
 
 use super::json::{NodeId, Shape, Tree};
+use super::number;
+
+/// How numbers count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// By what they are: `1e2` is `100`.
+    ByValue,
+    /// By how they are written, as they did once.
+    AsWritten,
+}
 
 enum Step {
     /// A member of an object.
@@ -14,12 +24,12 @@ enum Step {
 }
 
 /// Hashes the outermost object in a canonical form: no white space, keys sorted, of a key given twice
-/// the last value, strings with the fewest escapes, numbers as written. Its members whose key `skip`
+/// the last value, strings with the fewest escapes, numbers by their value. Its members whose key `skip`
 /// accepts do not count.
 ///
 /// Nobody reads the form, so it spares what it does not need to tell contents apart: there are no
 /// commas between members.
-pub(super) fn content_hash(tree: &Tree<'_>, skip: impl Fn(&str) -> bool) -> i64 {
+pub(super) fn content_hash(tree: &Tree<'_>, numbers: Numbers, skip: impl Fn(&str) -> bool) -> i64 {
     let mut out: Vec<u8> = Vec::with_capacity(tree.text(Tree::ROOT).len());
     let mut members: Vec<Member<'_>> = Vec::with_capacity(16);
     // A list of things still to write instead of recursion: the input decides how deep it is.
@@ -34,7 +44,7 @@ pub(super) fn content_hash(tree: &Tree<'_>, skip: impl Fn(&str) -> bool) -> i64 
                 continue;
             }
             Step::Member(key, value) => {
-                write_scalar(tree, key, &mut out);
+                write_scalar(tree, key, numbers, &mut out);
                 out.push(b':');
                 value
             }
@@ -57,7 +67,7 @@ pub(super) fn content_hash(tree: &Tree<'_>, skip: impl Fn(&str) -> bool) -> i64 
                 steps.extend(tree.elements(id).map(Step::Element));
                 steps[first..].reverse();
             }
-            _ => write_scalar(tree, id, &mut out),
+            _ => write_scalar(tree, id, numbers, &mut out),
         }
     }
     xxhash_rust::xxh3::xxh3_64(&out).cast_signed()
@@ -83,7 +93,11 @@ fn push_members(members: &mut Vec<Member<'_>>, steps: &mut Vec<Step>) {
     );
 }
 
-fn write_scalar(tree: &Tree<'_>, id: NodeId, out: &mut Vec<u8>) {
+fn write_scalar(tree: &Tree<'_>, id: NodeId, numbers: Numbers, out: &mut Vec<u8>) {
+    if numbers == Numbers::ByValue && tree.shape(id) == Shape::Number {
+        number::write_value(tree.text(id).as_bytes(), out);
+        return;
+    }
     match tree.escaped_string(id) {
         Some(text) => {
             let quoted = serde_json::Value::String(text).to_string();

@@ -14,6 +14,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::identifier::IdentifierTypes;
+use canonical::Numbers;
 use envelope::{Envelope, Field};
 use json::{NodeId, Shape, Tree};
 
@@ -103,7 +104,7 @@ pub struct Message<'a> {
     /// other message. A number that a double cannot hold exactly is a string of its digits.
     pub trait_values: Vec<(String, Value)>,
     /// A hash of all that the message says but when it was sent and received: equal for a retry,
-    /// whatever its order of keys, white space and escapes.
+    /// whatever its order of keys, white space, escapes, and ways to write a number.
     pub content_hash: i64,
 }
 
@@ -251,13 +252,28 @@ pub fn parse<'a>(
         rest: fields.rest(),
         found,
         trait_values: person_traits.map_or_else(Vec::new, |id| members(&tree, id)),
-        content_hash: canonical::content_hash(&tree, |key| {
-            matches!(
-                envelope::field_of(key),
-                Some((Field::SentAt | Field::ReceivedAt, _))
-            )
-        }),
+        content_hash: canonical::content_hash(&tree, Numbers::ByValue, is_of_sending),
     })
+}
+
+/// The hash of a message as it was once, with numbers as they are written, for what was accepted then;
+/// `None` if it is no message.
+pub fn former_content_hash(text: &str) -> Option<i64> {
+    let tree = Tree::scan(text).ok()?;
+    Envelope::read(&tree).ok()?;
+    Some(canonical::content_hash(
+        &tree,
+        Numbers::AsWritten,
+        is_of_sending,
+    ))
+}
+
+/// Whether a field says when the message was sent or received.
+fn is_of_sending(key: &str) -> bool {
+    matches!(
+        envelope::field_of(key),
+        Some((Field::SentAt | Field::ReceivedAt, _))
+    )
 }
 
 fn check_length(what: &str, value: Option<&str>) -> Result<(), Rejection> {

@@ -112,6 +112,65 @@ pub(super) fn plain(text: &str) -> String {
     out
 }
 
+/// Zeros that [`write_value`] writes out, at most.
+const MOST_ZEROS: usize = 32;
+
+/// Writes the value of a number that is storable: the same for each way of writing it. In plain notation
+/// where that takes few zeros, else as an integer with an exponent.
+pub(super) fn write_value(number: &[u8], out: &mut Vec<u8>) {
+    if is_usual(number) {
+        out.extend_from_slice(number);
+        return;
+    }
+    let (digits, power) = Parts::of(number).significant();
+    if digits.is_empty() {
+        out.push(b'0');
+        return;
+    }
+    if number.starts_with(b"-") {
+        out.push(b'-');
+    }
+    let zeros = |count: i64| {
+        let count = usize::try_from(count).ok()?;
+        (count <= MOST_ZEROS).then(|| std::iter::repeat_n(b'0', count))
+    };
+    // Places after the first digit: of the decimal point, of the end.
+    let (point, end) = (power + 1, digits.len() as i64);
+    match (zeros(-point), zeros(point - end)) {
+        (Some(zeros), _) if point <= 0 => {
+            out.extend_from_slice(b"0.");
+            out.extend(zeros);
+            out.extend(digits);
+        }
+        (_, Some(zeros)) if point >= end => {
+            out.extend(digits);
+            out.extend(zeros);
+        }
+        _ if 0 < point && point < end => {
+            let (whole, fraction) = digits.split_at(point as usize);
+            out.extend_from_slice(whole);
+            out.push(b'.');
+            out.extend_from_slice(fraction);
+        }
+        _ => {
+            out.extend(digits);
+            out.push(b'e');
+            out.extend((point - end).to_string().bytes());
+        }
+    }
+}
+
+/// Whether a number is written as [`write_value`] writes it, as nearly all are. What it says no to may
+/// be so all the same.
+fn is_usual(number: &[u8]) -> bool {
+    let is_short = number.len() <= MOST_ZEROS && !number.iter().any(|b| matches!(b, b'e' | b'E'));
+    is_short
+        && match number.contains(&b'.') {
+            true => number.last() != Some(&b'0'),
+            false => number != b"-0",
+        }
+}
+
 /// About how many bytes a storable number takes in plain decimal notation.
 pub(super) fn plain_length(number: &[u8]) -> usize {
     let parts = Parts::of(number);
@@ -155,6 +214,51 @@ mod tests {
         assert!(storable(&format!("0.{}", "1".repeat(16_383))));
         assert!(!storable(&format!("0.{}", "0".repeat(16_384))));
         assert!(storable(&format!("0.{}e20000", "1".repeat(30_000))));
+    }
+
+    #[test]
+    fn a_value_is_written_in_one_way() {
+        let value = |text: &str| {
+            let mut out = Vec::new();
+            write_value(text.as_bytes(), &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        for (one, others) in [
+            (
+                "100",
+                &["1e2", "1E+2", "100.0", "10.00e1", "0.1e3", "1000e-1"][..],
+            ),
+            ("1.5", &["1.50", "15e-1", "0.015e2", "150.0E-02"]),
+            ("-0.0012", &["-12e-4", "-0.00120", "-1.2e-3"]),
+            ("0", &["-0", "0.00", "-0.0e7", "0e-5", "0e131071"]),
+            (
+                "12345678901234567890.1",
+                &["12345678901234567890.10", "123456789012345678901e-1"],
+            ),
+            ("1e131071", &["10e131070", "0.1e131072", "1.0E131071"]),
+            ("-15e9999", &["-1.5e10000", "-150e9998"]),
+            ("1e-16383", &["0.1e-16382"]),
+        ] {
+            assert_eq!(value(one), one);
+            for other in others {
+                assert_eq!(value(other), one, "{other}");
+            }
+        }
+        // Written out or not, at either side of the limit.
+        let (at, past) = (MOST_ZEROS, MOST_ZEROS + 1);
+        let long = |zeros: usize| format!("7{}", "0".repeat(zeros));
+        assert_eq!(value(&format!("7e{at}")), long(at));
+        assert_eq!(value(&long(at)), long(at));
+        assert_eq!(value(&format!("7e{past}")), format!("7e{past}"));
+        assert_eq!(value(&long(past)), format!("7e{past}"));
+        let small = |zeros: usize| format!("0.{}7", "0".repeat(zeros));
+        assert_eq!(value(&small(at)), small(at));
+        assert_eq!(value(&format!("7e-{past}")), small(at));
+        assert_eq!(value(&small(past)), format!("7e-{}", past + 1));
+        assert_eq!(
+            value(&format!("7e-{}", past + 1)),
+            format!("7e-{}", past + 1)
+        );
     }
 
     #[test]

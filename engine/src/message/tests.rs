@@ -391,6 +391,57 @@ fn a_retry_has_the_same_hash() {
 }
 
 #[test]
+fn numbers_count_by_their_value() {
+    let message = |number: &str| {
+        format!(r#"{{"type":"page","userId":"u","properties":{{"n":[{number},1.5]}}}}"#)
+    };
+    let hash = |number: &str| parsed(&message(number)).content_hash;
+    for other in ["1e2", "100.0", "0.10E+3", "1000e-1"] {
+        assert_eq!(hash(other), hash("100"), "{other}");
+    }
+    for other in [
+        "101",
+        "-100",
+        "1e3",
+        "\"100\"",
+        "1e-2",
+        "100.00000000000000000001",
+    ] {
+        assert_ne!(hash(other), hash("100"), "{other}");
+    }
+    assert_eq!(hash("9007199254740993"), hash("9007199254740993.0"));
+    assert_ne!(hash("9007199254740993"), hash("9007199254740992"));
+    assert_eq!(hash("1e100000"), hash("10e99999"));
+    assert_ne!(hash("1e100000"), hash("1e99999"));
+}
+
+#[test]
+fn hashes_of_before_are_known() {
+    let text =
+        |number: &str| format!(r#"{{"type":"page","userId":"u","properties":{{"n":{number}}}}}"#);
+    let now = |number: &str| parsed(&text(number)).content_hash;
+    let once = |number: &str| former_content_hash(&text(number)).unwrap();
+    // As nearly all numbers are written, nothing has changed.
+    for usual in [
+        "0",
+        "-7",
+        "12.5",
+        "-0.001",
+        "1234567890123456789",
+        "0.1234567890123456789",
+    ] {
+        assert_eq!(once(usual), now(usual), "{usual}");
+    }
+    for (one, other) in [("1e2", "100"), ("12.50", "12.5")] {
+        assert_ne!(once(one), once(other));
+        assert_ne!(once(one), now(one));
+    }
+    // Hashes are stored: these are what the first version made.
+    assert_eq!(once("12.50"), 5_891_908_487_586_139_576);
+    assert_eq!(former_content_hash("[]"), None);
+}
+
+#[test]
 fn deep_and_large_messages() {
     let deep = |depth: usize| {
         let object = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));

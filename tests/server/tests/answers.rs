@@ -1,6 +1,7 @@
 //! Who may ask, and where: readers, and standbys.
 
-use cdp_server_tests::{Client, Server, ServerOptions};
+use cdp_server_tests::sql::{fails, one, run};
+use cdp_server_tests::{Client, Server, ServerOptions, fresh_db};
 
 /// What a reader can ask, each with its answer.
 fn ask(client: &mut Client) {
@@ -104,4 +105,144 @@ fn readers_get_answers_and_nothing_else_also_on_a_standby() {
     primary.wait_for_standby(&standby);
     ask(&mut standby.connect_as("analyst", "app"));
     ask(&mut standby.connect("app"));
+}
+
+const RESOLVE: &str = "SELECT cdp.resolve('code', 'AbC')";
+
+/// A database where type `code` knows `AbC` and, of somebody else, `abc`; both resolve to their own.
+fn with_codes(client: &mut Client) -> (i64, i64) {
+    run(
+        client,
+        "SELECT cdp.create_identifier_type('code', priority => 5, normaliser => 'none'); \
+         SELECT cdp.identify('u1', identifiers => '{\"code\": \"AbC\"}'); \
+         SELECT cdp.identify('u2', identifiers => '{\"code\": \"abc\"}')",
+    );
+    while one::<i64>(client, "SELECT cdp.process()") > 0 {}
+    let written = one::<i64>(client, RESOLVE);
+    let folded = one::<i64>(client, "SELECT cdp.resolve('code', 'abc')");
+    assert_ne!(written, folded);
+    (written, folded)
+}
+
+/// A look-up keeps nothing that a change could make wrong.
+#[test]
+fn resolve_sees_every_change_at_the_next_statement_and_only_what_its_snapshot_shows() {
+    let db = fresh_db();
+    let mut owner = db.connect();
+    let (written, folded) = with_codes(&mut owner);
+    let mut reader = db.connect();
+    let mut repeating = db.connect();
+    assert_eq!(one::<i64>(&mut reader, RESOLVE), written);
+    run(&mut repeating, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    assert_eq!(one::<i64>(&mut repeating, RESOLVE), written);
+    run(
+        &mut owner,
+        "UPDATE cdp.identifier_types SET normaliser = 'casefold' WHERE name = 'code'",
+    );
+    assert_eq!(one::<i64>(&mut reader, RESOLVE), folded);
+    assert_eq!(one::<i64>(&mut repeating, RESOLVE), written);
+    run(&mut repeating, "COMMIT");
+    assert_eq!(one::<i64>(&mut repeating, RESOLVE), folded);
+    // What was rolled back was never so.
+    run(
+        &mut reader,
+        "BEGIN; UPDATE cdp.identifier_types SET normaliser = 'none' WHERE name = 'code'",
+    );
+    assert_eq!(one::<i64>(&mut reader, RESOLVE), written);
+    run(&mut reader, "ROLLBACK");
+    assert_eq!(one::<i64>(&mut reader, RESOLVE), folded);
+    // A new type, and one that is gone.
+    run(
+        &mut owner,
+        "SELECT cdp.create_identifier_type('card', priority => 6)",
+    );
+    assert_eq!(
+        one::<Option<i64>>(&mut reader, "SELECT cdp.resolve('card', '1')"),
+        None
+    );
+    run(&mut owner, "SELECT cdp.drop_identifier_type('card')");
+    let (code, said) = fails(&mut reader, "SELECT cdp.resolve('card', '1')");
+    assert_eq!(code, "42704", "{said}");
+    assert!(said.contains("Declared: "), "{said}");
+}
+
+/// The tables may be changed under a session that has looked into them.
+#[test]
+fn resolve_follows_changes_of_its_tables() {
+    let db = fresh_db();
+    let mut owner = db.connect();
+    let (written, _) = with_codes(&mut owner);
+    let mut reader = db.connect();
+    for change in [
+        "REINDEX TABLE cdp.identifiers; REINDEX TABLE cdp.clusters",
+        "ALTER TABLE cdp.identifiers DROP CONSTRAINT identifiers_pkey",
+        "ALTER TABLE cdp.identifiers ADD PRIMARY KEY (value, type_id)",
+        "ALTER TABLE cdp.clusters ADD extra int; ALTER TABLE cdp.clusters DROP COLUMN extra",
+        "CREATE TABLE cdp.other (LIKE cdp.clusters INCLUDING ALL); INSERT INTO cdp.other SELECT * FROM cdp.clusters; \
+         DROP TABLE cdp.clusters CASCADE; ALTER TABLE cdp.other RENAME TO clusters",
+        "ALTER TABLE cdp.clusters RENAME TO clusters_table; CREATE VIEW cdp.clusters AS SELECT * FROM cdp.clusters_table",
+    ] {
+        assert_eq!(one::<i64>(&mut reader, RESOLVE), written, "before {change}");
+        run(&mut owner, change);
+        assert_eq!(one::<i64>(&mut reader, RESOLVE), written, "{change}");
+        assert_eq!(one::<i64>(&mut owner, RESOLVE), written, "{change}");
+    }
+    run(&mut owner, "DROP VIEW cdp.clusters");
+    let (code, said) = fails(&mut reader, RESOLVE);
+    assert_eq!(code, "42P01", "{said}");
+}
+
+/// Rights are asked for at each call, as by a query: of the table or the columns, and by row.
+#[test]
+fn resolve_reads_with_the_rights_of_its_caller() {
+    let db = fresh_db();
+    let mut owner = db.connect();
+    let (written, _) = with_codes(&mut owner);
+    let role = format!("{}_caller", db.name);
+    run(
+        &mut owner,
+        &format!(
+            "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA cdp TO {role}; \
+             GRANT EXECUTE ON FUNCTION cdp.resolve(text, text) TO {role}"
+        ),
+    );
+    let mut caller = db.connect_as(&role);
+    let grants = [
+        ("identifier_types", "SELECT"),
+        ("identifiers", "SELECT (value, type_id, node_id)"),
+        ("clusters", "SELECT (node_id, profile_id)"),
+    ];
+    for (table, right) in grants {
+        let (code, said) = fails(&mut caller, RESOLVE);
+        assert_eq!(code, "42501", "{said}");
+        assert!(
+            said.contains(&format!("permission denied for table {table}")),
+            "{said}"
+        );
+        run(
+            &mut owner,
+            &format!("GRANT {right} ON cdp.{table} TO {role}"),
+        );
+    }
+    assert_eq!(one::<i64>(&mut caller, RESOLVE), written);
+    run(
+        &mut owner,
+        "ALTER TABLE cdp.clusters ENABLE ROW LEVEL SECURITY",
+    );
+    assert_eq!(one::<Option<i64>>(&mut caller, RESOLVE), None);
+    run(
+        &mut owner,
+        "ALTER TABLE cdp.clusters DISABLE ROW LEVEL SECURITY",
+    );
+    assert_eq!(one::<i64>(&mut caller, RESOLVE), written);
+    run(
+        &mut owner,
+        &format!("REVOKE SELECT (profile_id) ON cdp.clusters FROM {role}"),
+    );
+    let (code, said) = fails(&mut caller, RESOLVE);
+    assert_eq!(code, "42501", "{said}");
+    run(
+        &mut owner,
+        &format!("DROP OWNED BY {role}; DROP ROLE {role}"),
+    );
 }

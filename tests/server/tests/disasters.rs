@@ -254,7 +254,7 @@ fn a_test_account_that_every_developer_uses() {
     );
     assert_eq!(degree(&mut client, "full_profile", "user_id", "qa"), None);
     assert_eq!(degree(&mut client, "blocked", "user_id", "qa"), Some(300));
-    assert_eq!(largest(&mut client), 4);
+    assert_eq!(largest(&mut client), 3);
     check_rebuild(&mut client);
 }
 
@@ -335,7 +335,7 @@ fn one_message_turns_a_chain_from_end_to_end() {
             \"timestamp\": \"2025-01-01\", \"traits\": {\"email\": \"e1@chain.example\"}}')",
     );
     // It can be cancelled, and leaves everything as it was.
-    run(&mut client, "SET statement_timeout = '150ms'");
+    run(&mut client, "SET statement_timeout = '50ms'");
     assert_eq!(
         common::error_code(&mut client, "SELECT cdp.process()"),
         "57014"

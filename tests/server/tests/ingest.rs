@@ -494,3 +494,45 @@ fn every_time_has_a_partition() {
     assert!(used >= 10, "{used} partitions were used");
     assert_eq!(one::<i64>(&mut client, "SELECT cdp.rebuild()"), 1);
 }
+
+/// One message by two ways, of which one writes numbers anew, is one message. And a message of before
+/// that was so is known by the hash that it had then.
+#[test]
+fn a_number_is_the_same_however_it_is_written() {
+    let (_server, mut client) = quiet();
+    let paid = |id: &str, total: &str| {
+        format!(
+            r#"{{"type":"track","messageId":"{id}","userId":"u","event":"Paid","properties":{{"total":{total}}}}}"#
+        )
+    };
+    send(
+        &mut client,
+        None,
+        &[&paid("a", "1e2"), &paid("b", "1.5e300")],
+    );
+    assert_eq!(drain(&mut client), (2, 0, 0));
+    for (id, total) in [
+        ("a", "1e2"),
+        ("a", "100.0"),
+        ("b", "1.5e300"),
+        ("b", "15e299"),
+    ] {
+        run(
+            &mut client,
+            &format!("SELECT cdp.ingest('{}')", paid(id, total)),
+        );
+        assert_eq!(drain(&mut client), (0, 1, 0), "{id} {total}");
+    }
+    send(&mut client, None, &[&paid("a", "1e3")]);
+    assert_eq!(drain(&mut client), (0, 0, 1));
+
+    send(&mut client, None, &[&paid("old", "12.50")]);
+    assert_eq!(drain(&mut client), (1, 0, 0));
+    let first_version: i64 = -2_552_582_327_246_102_668;
+    let stored = "UPDATE cdp.message_keys SET content_hash = $1 WHERE message_id = 'old' AND content_hash <> $1";
+    assert_eq!(client.execute(stored, &[&first_version]).unwrap(), 1);
+    send(&mut client, None, &[&paid("old", "12.50")]);
+    assert_eq!(drain(&mut client), (0, 1, 0));
+    send(&mut client, None, &[&paid("old", "12.51")]);
+    assert_eq!(drain(&mut client), (0, 0, 1));
+}

@@ -102,9 +102,10 @@ fn forget_captures(client: &mut Client) {
     exec(client, "DELETE FROM cdp.inbox");
 }
 
-/// The keys of the rows of a source that stand, after everything was processed.
+/// The keys of the rows of a source that stand, after everything was processed; nothing is polled or
+/// kept up with for that.
 fn standing(client: &mut Client, source: &str) -> Vec<String> {
-    exec(client, "CALL cdp.process_all()");
+    while one(client, "SELECT cdp.process()") != "0" {}
     all(
         client,
         &format!(
@@ -303,11 +304,35 @@ fn a_hostile_cast_never_runs() {
         "INSERT INTO contacts (id) VALUES (2); UPDATE contacts SET mail = 'x'; DELETE FROM contacts",
     );
     exec(&mut c, "SELECT cdp.poll()");
-    exec(&mut c, "CALL cdp.process_all()");
     assert_eq!(captures(&mut c, "crm").len(), 6);
     assert_eq!(captures(&mut c, "polled").len(), 1);
+    exec(&mut c, "CALL cdp.process_all()");
     let planted = "SELECT count(*) FROM pg_class WHERE relname LIKE 'planted%'";
     assert_eq!(one(&mut c, planted), "0");
+}
+
+/// A row that loses its key is a dead letter, and nothing that it said before stands beside it.
+#[test]
+fn a_row_whose_key_becomes_unreadable_is_withdrawn() {
+    let (_, mut c) = fresh();
+    exec(
+        &mut c,
+        "CREATE TABLE cards (code text, mail text); \
+         INSERT INTO cards VALUES ('a', 'a@x.org'), ('b', 'b@x.org'), ('c', 'c@x.org'); \
+         SELECT cdp.map_table('cards', 'cards', '{\"key\": \"code\", \"email\": \"mail\"}')",
+    );
+    assert_eq!(standing(&mut c, "cards"), ["a", "b", "c"]);
+    exec(
+        &mut c,
+        "UPDATE cards SET code = NULL WHERE code = 'a'; \
+         UPDATE cards SET code = repeat('x', 2000) WHERE code = 'b'",
+    );
+    assert_eq!(standing(&mut c, "cards"), ["c"]);
+    let letters = "SELECT string_agg(reason, ',' ORDER BY reason) FROM cdp.dead_letter";
+    assert_eq!(one(&mut c, letters), "missing_field,too_long");
+    let left =
+        "SELECT count(*) FROM cdp.profiles p WHERE p.profile_id = cdp.resolve('email', 'a@x.org')";
+    assert_eq!(one(&mut c, left), "0");
 }
 
 #[test]

@@ -271,6 +271,58 @@ fn a_reader_reads_people_and_no_machinery() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// Every view is for readers, all of it but the rows of mapped tables, in which there are columns that
+/// nobody mapped. And each kind of rule can be previewed, each part of a profile be shown.
+#[test]
+fn a_reader_reads_every_view_and_is_answered_everything() {
+    let db = fresh_db();
+    let role = Role::new(&db, "analyst", &["cdp_reader"]);
+    let mut client = db.connect();
+    run(
+        &mut client,
+        r#"SELECT cdp.create_trait('city', 'text'); SELECT cdp.create_segment('porto', $$ city = 'Porto' $$);
+           CREATE TABLE people (id int PRIMARY KEY, mail text, city text, salary int);
+           INSERT INTO people VALUES (1, 'a@x.org', 'Porto', 100);
+           SELECT cdp.map_table('crm', 'people', '{"email": "mail", "traits": {"city": "city"}}');
+           SELECT cdp.identify('u1', '{"email": "a@x.org"}'); SELECT cdp.track('e', user_id => 'u1')"#,
+    );
+    drain(&mut client);
+    let closed: Vec<String> = column(
+        &mut client,
+        &format!(
+            "SELECT format('%s.%s', c.relname, a.attname) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
+              WHERE c.relnamespace = 'cdp'::regnamespace AND c.relkind = 'v' AND a.attnum > 0 AND NOT a.attisdropped \
+                AND NOT has_column_privilege('{}', c.oid, a.attnum, 'SELECT') ORDER BY 1",
+            role.name
+        ),
+    );
+    assert_eq!(closed, ["profile_records.row"]);
+    let mut reader = role.connect(&db);
+    let records = "SELECT source || ' ' || key FROM cdp.profile_records \
+                    WHERE profile_id = cdp.resolve('email', 'a@x.org')";
+    assert_eq!(one::<String>(&mut reader, records), "crm 1");
+    for rule in [
+        "city = 'Porto'",
+        "did 'e'",
+        "did 'e' at least 1 times in last 30 days",
+        "not did 'e' or in segment 'porto'",
+        "first_seen is set",
+    ] {
+        let sql = format!("SELECT members FROM cdp.preview_segment($$ {rule} $$)");
+        assert_eq!(one::<i64>(&mut reader, &sql), 1, "{rule}");
+    }
+    let shown: String = one(
+        &mut reader,
+        "SELECT cdp.profile(cdp.resolve('user_id', 'u1'))::text",
+    );
+    for part in ["a@x.org", "Porto", "porto", "\"e\""] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("salary"), "{shown}");
+    let (code, said) = fails(&mut reader, "SELECT \"row\" FROM cdp.profile_records");
+    assert_eq!(code, "42501", "{said}");
+}
+
 #[test]
 fn functions_are_pinned_and_none_has_the_rights_of_a_superuser() {
     let db = fresh_db();
@@ -622,6 +674,7 @@ fn the_functions_of_the_owner_ask_who_calls() {
         "SELECT cdp.retry_dead_letters()",
         "SELECT cdp.begin_batch()",
         "SELECT cdp.run_begun_batch(1)",
+        "SELECT cdp.keep_house(true, 0)",
     ] {
         let (code, said) = fails(&mut client, sql);
         assert_eq!(code, "42501", "{sql}: {said}");

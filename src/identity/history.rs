@@ -1,0 +1,420 @@
+//! The history of who was who: which identifiers went from one profile to another, when, and by which
+//! evidence. Written as it happens, never computed anew.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cdp_engine::graph::{Decision, Evidence, Update};
+
+use super::asserted::Pair;
+use super::graph::Outcome;
+use crate::args;
+use crate::pg::{Result, sql, time};
+
+/// Why who is who changes.
+pub enum Cause<'a> {
+    /// A batch of messages and rows: the one of them that showed a set, if one did.
+    Batch(&'a dyn Fn(i64) -> Option<Said>),
+    /// Something said by hand.
+    ByHand {
+        /// The kind of assertion.
+        kind: &'static str,
+        /// Its id.
+        change_id: i64,
+        /// The identifiers that it is about, where it is about two.
+        pair: Option<(Pair, Verdict)>,
+    },
+    /// Changed rules.
+    Rules,
+    /// A rebuild.
+    Rebuild,
+}
+
+/// What an assertion says of a pair.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// One person.
+    Linked,
+    /// Two persons.
+    Apart,
+}
+
+/// A message or row, as history names it.
+#[derive(Clone)]
+pub struct Said {
+    /// Its source.
+    pub source_id: i32,
+    /// The sender's id of it; of a mapped row, its key.
+    pub message_id: Option<String>,
+    /// Its place in `cdp.events` or `cdp.messages`; none for a record.
+    pub event_id: Option<i64>,
+}
+
+impl Cause<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Batch(_) => "batch",
+            Self::ByHand { kind, .. } => kind,
+            Self::Rules => "rules",
+            Self::Rebuild => "rebuild",
+        }
+    }
+
+    fn change_id(&self) -> Option<i64> {
+        match self {
+            Self::ByHand { change_id, .. } => Some(*change_id),
+            _ => None,
+        }
+    }
+}
+
+/// A node's way: from one profile to another, or into the graph, or out of it.
+struct Way {
+    node_id: i64,
+    from: Option<i64>,
+    to: Option<i64>,
+}
+
+/// Writes down what became of the graph. `sets`: those whose evidence or standing changed.
+pub fn record(cause: &Cause, outcome: &Outcome, sets: &[i64]) -> Result<()> {
+    let ways = ways(outcome);
+    if ways.is_empty() {
+        return Ok(());
+    }
+    let (step_id, known_before) = begin(cause);
+    // A node that is new has no way behind it.
+    let told: Vec<&Way> = ways
+        .iter()
+        .filter(|way| way.from.is_some() || way.node_id <= known_before)
+        .collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    sql::run(
+        "INSERT INTO cdp.identity_moves (node_id, step_id, from_profile, to_profile) \
+         SELECT u.node_id, $2, u.from_profile, u.to_profile \
+         FROM unnest($1::bigint[], $3::bigint[], $4::bigint[]) u (node_id, from_profile, to_profile)",
+        args![
+            told.iter().map(|way| way.node_id).collect::<Vec<_>>(),
+            step_id,
+            told.iter().map(|way| way.from).collect::<Vec<_>>(),
+            told.iter().map(|way| way.to).collect::<Vec<_>>()
+        ],
+    );
+    if told.iter().any(|way| way.from.is_some()) {
+        let changes = changes(&ways);
+        let links = Links::of(&ways, outcome);
+        write(cause, step_id, &changes, &links, sets);
+    }
+    Ok(())
+}
+
+fn ways(outcome: &Outcome) -> Vec<Way> {
+    let removed = outcome.removed.iter().map(|&(node_id, profile)| Way {
+        node_id,
+        from: Some(profile),
+        to: None,
+    });
+    let moved = outcome.update.iter().flat_map(|update| &update.moved);
+    removed
+        .chain(moved.map(|moved| Way {
+            node_id: moved.node_id,
+            from: moved.from,
+            to: Some(moved.to),
+        }))
+        .collect()
+}
+
+/// Writes the step; its id, and the last node that the step before it knew.
+fn begin(cause: &Cause) -> (i64, i64) {
+    let before = sql::first(
+        "SELECT last_node_id, decided_at FROM cdp.identity_steps ORDER BY step_id DESC LIMIT 1",
+        args![],
+        |row| (row.want::<i64>(1), time::from_pg(row.want(2))),
+    );
+    // A clock that was set back reorders nothing.
+    let decided_at = time::now().max(before.map_or(i64::MIN, |before| before.1));
+    let step_id = sql::one::<i64>(
+        "INSERT INTO cdp.identity_steps (decided_at, cause, change_id, last_node_id) \
+         SELECT $1, $2, $3, last_value FROM cdp.node_id_seq RETURNING step_id",
+        args![time::to_pg(decided_at), cause.name(), cause.change_id()],
+    );
+    (
+        step_id.unwrap_or_default(),
+        before.map_or(0, |before| before.0),
+    )
+}
+
+/// What became of a profile: where its identifiers went, how many, and what that comes to.
+struct Change {
+    from: i64,
+    to: Option<i64>,
+    identifiers: i64,
+    kind: &'static str,
+}
+
+fn changes(ways: &[Way]) -> Vec<Change> {
+    let mut groups: BTreeMap<(i64, Option<i64>), i64> = BTreeMap::new();
+    let mut arrived: BTreeMap<i64, i64> = BTreeMap::new();
+    for way in ways {
+        if let Some(from) = way.from {
+            *groups.entry((from, way.to)).or_default() += 1;
+        }
+        if let Some(to) = way.to {
+            *arrived.entry(to).or_default() += 1;
+        }
+    }
+    let left: BTreeSet<i64> = groups.keys().map(|key| key.0).collect();
+    let remain = with_more_than(
+        left.iter()
+            .map(|&from| (from, arrived.get(&from).copied().unwrap_or(0))),
+    );
+    let held = with_more_than(arrived.iter().map(|(&to, &count)| (to, count)));
+    // Existed before: it holds identifiers that did not just come, or lost some that it had.
+    let existed = |profile: i64| held.contains(&profile) || left.contains(&profile);
+    // Exists still: it holds identifiers that stayed, or others came.
+    let stands = |profile: i64| remain.contains(&profile) || arrived.contains_key(&profile);
+    let ends: Vec<(i64, Option<i64>)> = groups.keys().copied().collect();
+    groups
+        .into_iter()
+        .map(|((from, to), identifiers)| {
+            let kind = match to {
+                None => "removal",
+                Some(to) => {
+                    let only = !ends
+                        .iter()
+                        .skip(ends.partition_point(|end| end.0 < from))
+                        .take_while(|end| end.0 == from)
+                        .any(|end| end.1.is_some_and(|other| other != to));
+                    let others =
+                        existed(to) || ends.iter().any(|end| end.0 != from && end.1 == Some(to));
+                    match (only && !stands(from), others, existed(to)) {
+                        (true, true, _) => "merge",
+                        (true, false, _) => "rename",
+                        (false, _, true) => "move",
+                        (false, _, false) => "split",
+                    }
+                }
+            };
+            Change {
+                from,
+                to,
+                identifiers,
+                kind,
+            }
+        })
+        .collect()
+}
+
+/// Those of these profiles that hold more identifiers than said.
+fn with_more_than(profiles: impl Iterator<Item = (i64, i64)>) -> BTreeSet<i64> {
+    let (ids, counts): (Vec<i64>, Vec<i64>) = profiles.unzip();
+    sql::rows(
+        "SELECT u.profile_id FROM unnest($1::bigint[], $2::bigint[]) u (profile_id, most) \
+         WHERE (SELECT count(*) FROM (SELECT 1 FROM cdp.clusters c \
+                 WHERE c.profile_id = u.profile_id LIMIT u.most + 1) held) > u.most",
+        args![ids, counts],
+        |row| row.want::<i64>(1),
+    )
+    .into_iter()
+    .collect()
+}
+
+/// The links that can have decided what became of profiles: for each, which joins or parted what.
+struct Links {
+    /// By (from, to): a link out of `from` that is accepted now and was not before.
+    joined: HashMap<(i64, i64), Decisive>,
+    /// By (from, to): a link within `from` that was accepted before, and is refused or gone.
+    parted: HashMap<(i64, Option<i64>), Decisive>,
+}
+
+#[derive(Clone, Copy)]
+struct Decisive {
+    pair: Pair,
+    evidence: &'static str,
+}
+
+impl Links {
+    fn of(ways: &[Way], outcome: &Outcome) -> Self {
+        let way: HashMap<i64, &Way> = ways.iter().map(|way| (way.node_id, way)).collect();
+        let (new, mut lost) = decisive(outcome.update.as_ref());
+        lost.extend(outcome.unlinked.iter().map(|&pair| Decisive {
+            pair,
+            evidence: "observed",
+        }));
+        // The profiles of ends that stayed where they were.
+        let stayed: Vec<i64> = lost
+            .iter()
+            .flat_map(|link| [link.pair.0, link.pair.1])
+            .filter(|node| !way.contains_key(node))
+            .collect();
+        let at: HashMap<i64, i64> = sql::rows(
+            "SELECT node_id, profile_id FROM cdp.clusters WHERE node_id = ANY ($1)",
+            args![stayed],
+            |row| (row.want(1), row.want(2)),
+        )
+        .into_iter()
+        .collect();
+        let mut links = Self {
+            joined: HashMap::new(),
+            parted: HashMap::new(),
+        };
+        let ends = |link: &Decisive| {
+            let (a, b) = link.pair;
+            [(a, b), (b, a)]
+        };
+        for link in &new {
+            for (end, other) in ends(link) {
+                let Some((from, to)) = way.get(&end).and_then(|w| Some((w.from?, w.to?))) else {
+                    continue;
+                };
+                if way.get(&other).is_none_or(|other| other.from != Some(from)) {
+                    links.joined.entry((from, to)).or_insert(*link);
+                }
+            }
+        }
+        for link in &lost {
+            for (end, other) in ends(link) {
+                let Some((from, to)) = way.get(&end).and_then(|w| Some((w.from?, w.to))) else {
+                    continue;
+                };
+                let (was, is) = match way.get(&other) {
+                    Some(other) => (other.from, other.to),
+                    None => (at.get(&other).copied(), at.get(&other).copied()),
+                };
+                if was == Some(from) && is != to {
+                    links.parted.entry((from, to)).or_insert(*link);
+                }
+            }
+        }
+        links
+    }
+
+    fn decisive(&self, change: &Change) -> Option<Decisive> {
+        let joined = || self.joined.get(&(change.from, change.to?)).copied();
+        let parted = || self.parted.get(&(change.from, change.to)).copied();
+        match change.kind {
+            "merge" | "rename" => joined(),
+            _ => parted().or_else(joined),
+        }
+    }
+}
+
+/// The links that an update newly accepted, and those that it newly refused.
+fn decisive(update: Option<&Update>) -> (Vec<Decisive>, Vec<Decisive>) {
+    let (mut new, mut lost) = (Vec::new(), Vec::new());
+    for decided in update.iter().flat_map(|update| &update.decided) {
+        let link = Decisive {
+            pair: super::asserted::pair(decided.link.a_id, decided.link.b_id),
+            evidence: match decided.link.evidence {
+                Evidence::Asserted => "asserted",
+                Evidence::Observed => "observed",
+                Evidence::Matched { .. } => "matched",
+            },
+        };
+        match (decided.link.decision, decided.decision) {
+            (_, Decision::Accepted) => new.push(link),
+            (Some(Decision::Accepted), _) => lost.push(link),
+            _ => {}
+        }
+    }
+    new.sort_unstable_by_key(|link| link.pair);
+    lost.sort_unstable_by_key(|link| link.pair);
+    (new, lost)
+}
+
+fn write(cause: &Cause, step_id: i64, changes: &[Change], links: &Links, sets: &[i64]) {
+    let decisive: Vec<Option<Decisive>> = changes
+        .iter()
+        .map(|change| match cause {
+            Cause::ByHand {
+                pair: Some((pair, verdict)),
+                ..
+            } => Some(Decisive {
+                pair: *pair,
+                evidence: match verdict {
+                    Verdict::Linked => "asserted",
+                    Verdict::Apart => "cannot_link",
+                },
+            }),
+            _ => links.decisive(change),
+        })
+        .collect();
+    let shown = shown_by(&decisive, sets);
+    let said: Vec<Option<Said>> = shown
+        .iter()
+        .map(|set| match cause {
+            Cause::Batch(said) => set.and_then(said),
+            _ => None,
+        })
+        .collect();
+    sql::run(
+        "INSERT INTO cdp.profile_changes (from_profile, step_id, to_profile, kind, identifiers, \
+             evidence, low, high, set_id, source_id, message_id, event_id) \
+         SELECT u.a, $12, u.b, u.c, u.d, u.e, u.f, u.g, u.h, u.i, u.j, u.k \
+         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], \
+              $7::bigint[], $8::bigint[], $9::integer[], $10::text[], $11::bigint[]) \
+              u (a, b, c, d, e, f, g, h, i, j, k)",
+        args![
+            changes.iter().map(|c| c.from).collect::<Vec<_>>(),
+            changes.iter().map(|c| c.to).collect::<Vec<_>>(),
+            changes.iter().map(|c| c.kind).collect::<Vec<_>>(),
+            changes.iter().map(|c| c.identifiers).collect::<Vec<_>>(),
+            decisive
+                .iter()
+                .map(|d| d.map(|d| d.evidence))
+                .collect::<Vec<_>>(),
+            decisive
+                .iter()
+                .map(|d| d.map(|d| d.pair.0))
+                .collect::<Vec<_>>(),
+            decisive
+                .iter()
+                .map(|d| d.map(|d| d.pair.1))
+                .collect::<Vec<_>>(),
+            shown,
+            said.iter()
+                .map(|s| s.as_ref().map(|s| s.source_id))
+                .collect::<Vec<_>>(),
+            said.iter()
+                .map(|s| s.as_ref().and_then(|s| s.message_id.clone()))
+                .collect::<Vec<_>>(),
+            said.iter()
+                .map(|s| s.as_ref().and_then(|s| s.event_id))
+                .collect::<Vec<_>>(),
+            step_id
+        ],
+    );
+}
+
+/// For each observed link, the first of these sets that holds both its ends.
+fn shown_by(links: &[Option<Decisive>], sets: &[i64]) -> Vec<Option<i64>> {
+    let observed: Vec<Pair> = links
+        .iter()
+        .flatten()
+        .filter(|link| link.evidence == "observed")
+        .map(|link| link.pair)
+        .collect();
+    if observed.is_empty() || sets.is_empty() {
+        return vec![None; links.len()];
+    }
+    let found: HashMap<Pair, i64> = sql::rows(
+        "SELECT u.low, u.high, min(i.set_id) FROM unnest($3::bigint[]) s (set_id) \
+         JOIN cdp.identifier_sets i ON i.set_id = s.set_id \
+         CROSS JOIN LATERAL unnest(i.nodes) n (node_id) \
+         JOIN unnest($1::bigint[], $2::bigint[]) u (low, high) \
+           ON u.low = n.node_id AND u.high = ANY (i.nodes) \
+         GROUP BY u.low, u.high",
+        args![
+            observed.iter().map(|pair| pair.0).collect::<Vec<_>>(),
+            observed.iter().map(|pair| pair.1).collect::<Vec<_>>(),
+            sets.to_vec()
+        ],
+        |row| ((row.want(1), row.want(2)), row.want(3)),
+    )
+    .into_iter()
+    .collect();
+    links
+        .iter()
+        .map(|link| found.get(&(*link)?.pair).copied())
+        .collect()
+}
