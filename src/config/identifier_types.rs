@@ -1,5 +1,6 @@
 //! Identifier types: what people are known by, and the rules by which it joins them.
 
+mod former;
 mod functions;
 
 use std::collections::BTreeMap;

@@ -20,7 +20,7 @@ use crate::pg::{Error, Result};
 /// 42710 if it exists; 22023 if an argument is not valid; 42704 if max_degree names an unknown type.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
-fn create_identifier_type(
+pub(super) fn create_identifier_type(
     name: Option<&str>,
     priority: Option<i32>,
     max_per_profile: default!(Option<i32>, "NULL"),
@@ -68,7 +68,7 @@ fn create_identifier_type(
 /// 42704 if it does not exist; 22023 if an argument is not valid.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
-fn alter_identifier_type(
+pub(super) fn alter_identifier_type(
     name: Option<&str>,
     priority: default!(Option<i32>, "NULL"),
     max_per_profile: default!(Option<i32>, "NULL"),
