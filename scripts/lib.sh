@@ -26,6 +26,13 @@ CDP_HASH=$(printf %s "$CDP_ROOT" | sha256sum | cut -c1-10)
 CDP_RUN=
 CDP_MAJOR=
 
+# PostgreSQL's own programs call each other through a shell, and quote only so much.
+case $CDP_ROOT in *[\"\$\`]* | *$'\n'*)
+	printf '%s: the path of this checkout has a ", $ or ` in it, which PostgreSQL cannot cope with: move it\n' "${0##*/}" >&2
+	exit 1
+	;;
+esac
+
 PGRX_VERSION=0.18.1
 SOCKET_LIMIT=107 # bytes of a Unix socket's path: sun_path, less its final zero
 
@@ -34,7 +41,7 @@ unset PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGPASSWORD PGPASSFILE PGSERVICE
 	PGSSLMODE PGTZ PGCLIENTENCODING
 
 export PGRX_HOME=$CDP_LOCAL/pgrx
-export PATH=$CDP_LOCAL/tools/bin:$PATH:${HOME:-/root}/.cargo/bin
+export PATH=$CDP_LOCAL/tools/bin:$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 export USER=${USER:-$(id -un)}
 
 if [ "$(id -u)" = 0 ]; then CDP_OS_USER=postgres; else CDP_OS_USER=$(id -un); fi
@@ -46,6 +53,12 @@ die() {
 	exit 1
 }
 is_root() { [ "$(id -u)" = 0 ]; }
+
+# After `sudo scripts/demo` the user cannot write what root made, and the other way round root would leave such.
+if [ -e "$CDP_LOCAL" ] && [ ! -O "$CDP_LOCAL" ]; then
+	die "$CDP_LOCAL belongs to $(stat -Lc %U "$CDP_LOCAL"), who ran this before: run it as $(stat -Lc %U "$CDP_LOCAL"), or remove it first"
+fi
+
 as_root() { if is_root; then "$@"; else sudo "$@"; fi; }
 
 # Runs a command as the user that servers run as. From /: it may not be allowed to read where we stand.
@@ -109,6 +122,8 @@ apt_update() {
 }
 apt_has() { apt-cache show "$1" >/dev/null 2>&1; }
 
+PGDG="add the PostgreSQL project's (https://wiki.postgresql.org/wiki/Apt)"
+
 # CDP_MAJOR: what was asked for; else 15; else what is installed; else the newest in the package lists.
 choose_major() {
 	[ -z "$CDP_MAJOR" ] || return 0
@@ -118,6 +133,9 @@ choose_major() {
 		15 | 16 | 17 | 18) CDP_MAJOR=$CDP_PG ;;
 		*) die "CDP_PG=$CDP_PG: PostgreSQL 15, 16, 17 or 18 is wanted" ;;
 		esac
+		[ ! -f "/usr/include/postgresql/$CDP_MAJOR/server/postgres.h" ] || return 0
+		apt_has "postgresql-server-dev-$CDP_MAJOR" || apt_update
+		apt_has "postgresql-server-dev-$CDP_MAJOR" || die "CDP_PG=$CDP_PG: no PostgreSQL $CDP_MAJOR in the package lists; $PGDG"
 		return 0
 	fi
 	for major in 15 18 17 16; do
@@ -136,7 +154,7 @@ choose_major() {
 			return 0
 		fi
 	done
-	die "no PostgreSQL 15 to 18 in the package lists; add the PostgreSQL project's (https://wiki.postgresql.org/wiki/Apt)"
+	die "no PostgreSQL 15 to 18 in the package lists; $PGDG"
 }
 
 server_is_installed() {
@@ -201,7 +219,18 @@ install_rust() {
 	if ! command -v cargo >/dev/null; then
 		say "installing Rust with rustup, into ~/.cargo"
 		mkdir -p "$CDP_LOCAL/log"
-		curl -sSf --proto '=https' --tlsv1.2 --retry 3 https://sh.rustup.rs -o "$CDP_LOCAL/rustup-init.sh"
+		# The second address is where rustup gets Rust itself from: a network that lets this pass may not know the first.
+		local site
+		: >"$CDP_LOCAL/log/curl.log"
+		for site in https://sh.rustup.rs https://static.rust-lang.org/rustup/rustup-init.sh; do
+			! curl -sSfL --proto '=https' --tlsv1.2 --retry 3 "$site" -o "$CDP_LOCAL/rustup-init.sh" \
+				2>>"$CDP_LOCAL/log/curl.log" || break
+			site=
+		done
+		[ -n "$site" ] || {
+			cat "$CDP_LOCAL/log/curl.log" >&2
+			die "rustup cannot be had from sh.rustup.rs or static.rust-lang.org; install Rust (https://rustup.rs) and run this again"
+		}
 		logged rustup sh "$CDP_LOCAL/rustup-init.sh" -y --no-modify-path --profile minimal -c clippy -c rustfmt
 		hash -r
 	fi
@@ -369,11 +398,18 @@ build_extension_locked() {
 check_name() {
 	[[ $1 =~ ^[a-z0-9][a-z0-9_-]{0,30}$ ]] || die "$1: a server's name is made of a-z, 0-9, _ and -"
 }
+check_settings() {
+	local setting
+	for setting in "$@"; do
+		case $setting in *=*) ;; *) die "a setting is NAME=VALUE, not $setting" ;; esac
+	done
+}
 server_dir() { printf '%s/servers/%s/%s' "$CDP_RUN" "$CDP_MAJOR" "$1"; }
+# Beside the data, unless the path is too long, or unix_socket_directories, a list, would take it for something else
 socket_dir() {
 	local dir
 	dir=$(server_dir "$1")
-	if [ "$(printf %s "$dir/.s.PGSQL.5432" | wc -c)" -le "$SOCKET_LIMIT" ]; then
+	if [[ $dir != *[\'\\,]* ]] && [ "$(printf %s "$dir/.s.PGSQL.5432" | wc -c)" -le "$SOCKET_LIMIT" ]; then
 		printf %s "$dir"
 	else
 		printf '/tmp/pg_cdp.%s.%s.%s' "$CDP_HASH" "$CDP_MAJOR" "$1"
@@ -406,7 +442,7 @@ private_folder() {
 # server_start NAME debug|release [SETTING=VALUE…]. A running server is restarted if its settings or the
 # library have changed, otherwise left as it is.
 server_start() {
-	local name=$1 profile=$2 dir bin socket settings setting
+	local name=$1 profile=$2 dir bin socket settings setting value quote=\'
 	shift 2
 	check_name "$name"
 	dir=$(server_dir "$name")
@@ -429,10 +465,12 @@ unix_socket_permissions = 0700
 shared_preload_libraries = 'pg_cdp'
 timezone = 'UTC'
 log_timezone = 'UTC'"
+	check_settings "$@"
 	for setting in "$@"; do
-		case $setting in *=*) ;; *) die "a setting is NAME=VALUE, not $setting" ;; esac
+		value=${setting#*=}
+		value=${value//\\/\\\\}
 		settings+="
-${setting%%=*} = '${setting#*=}'"
+${setting%%=*} = '${value//$quote/$quote$quote}'"
 	done
 	if server_is_running "$name"; then
 		[ "$(cat "$dir/settings")" != "$settings" ] || return 0
@@ -443,7 +481,8 @@ ${setting%%=*} = '${setting#*=}'"
 	chmod 644 "$dir/settings" "$dir/profile"
 	say "starting the server $name"
 	# The server must not hold what we hold open: a script's caller may wait for the end of its output.
-	if ! as_server_user "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 start </dev/null >/dev/null 2>&1; then
+	# With RUST_BACKTRACE every error of ours, be it a cancelled statement, would come with a page of stack.
+	if ! as_server_user env -u RUST_BACKTRACE -u RUST_LIB_BACKTRACE "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 start </dev/null >/dev/null 2>&1; then
 		tail -n 20 "$dir/log" >&2
 		die "the server $name did not start (log: $dir/log)"
 	fi

@@ -92,10 +92,12 @@ CREATE TABLE cdp.identity_steps (
                   CHECK (cause IN ('batch', 'link', 'unlink', 'revoke_source', 'revoke_message',
                                    'undo', 'rules', 'rebuild', 'upgrade')),
     change_id     bigint,
-    last_node_id  bigint      NOT NULL
+    last_node_id  bigint      NOT NULL,
+    moves         bigint      NOT NULL DEFAULT 0
 );
 CREATE INDEX identity_steps_decided_at ON cdp.identity_steps (decided_at);
 COMMENT ON TABLE cdp.identity_steps IS 'when who is who changed, and what caused it';
+COMMENT ON COLUMN cdp.identity_steps.moves IS 'identifiers that went from one profile to another; 0 where there were only new ones';
 
 -- Nodes that went from one profile to another. A node's first profile is not written: it is the
 -- from_profile of its first move, or the one that it is in.

@@ -1,4 +1,4 @@
--- Statements that give what stands in schema cdp, is no member of the extension and belongs to
+-- Statements that give what stands in schemas cdp and cdp_segment, is no member of the extension and belongs to
 -- another role (after a restore without owners) to $1.
 SELECT pg_catalog.format(
            CASE c.relkind WHEN 'v' THEN 'ALTER VIEW %s OWNER TO %I'
@@ -6,7 +6,7 @@ SELECT pg_catalog.format(
                           ELSE 'ALTER TABLE %s OWNER TO %I' END,
            c.oid::regclass, $1)
   FROM pg_catalog.pg_class c
- WHERE c.relnamespace = 'cdp'::regnamespace
+ WHERE c.relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace)
    AND c.relkind IN ('r', 'p', 'v', 'S')
    AND c.relowner <> (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $1)
    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
@@ -16,7 +16,7 @@ SELECT pg_catalog.format(
 UNION ALL
 SELECT pg_catalog.format('ALTER FUNCTION %s OWNER TO %I', p.oid::regprocedure, $1)
   FROM pg_catalog.pg_proc p
- WHERE p.pronamespace = 'cdp'::regnamespace
+ WHERE p.pronamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace)
    AND p.proowner <> (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $1)
    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
                     WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid

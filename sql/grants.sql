@@ -24,8 +24,16 @@ GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nod
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
 GRANT EXECUTE ON FUNCTION cdp.resolve(text, text), cdp.resolve(text, text, timestamptz), cdp.profile_ids,
-    cdp.profile, cdp.explain_identity, cdp.preview_segment, cdp.progress()
-    TO cdp_reader;
+    cdp.profile, cdp.explain_identity(text, text, text, text),
+    cdp.explain_identity(bigint, bigint), cdp.profile_graph, cdp.profile_graph_dot,
+    cdp.profile_graph_svg, cdp.connected_components(text), cdp.connected_components(text, anyelement),
+    cdp.preview_segment, cdp.progress() TO cdp_reader;
+
+-- And what stands in Segment's terms.
+REVOKE ALL ON SCHEMA cdp_segment FROM PUBLIC;
+GRANT USAGE ON SCHEMA cdp_segment TO cdp_reader;
+GRANT SELECT ON cdp_segment.id_graph_updates, cdp_segment.profile_merges, cdp_segment.user_identifiers,
+    cdp_segment.external_id_mapping, cdp_segment.profile_traits TO cdp_reader;
 
 -- What cdp.status() reads: how much and how fast, not what. It runs with the rights of its caller.
 GRANT SELECT ON cdp.batches, cdp.attempts TO cdp_reader;

@@ -18,3 +18,11 @@ SELECT pg_catalog.setval('cdp.event_id_seq', greatest(
            (SELECT last_value FROM cdp.event_id_seq),
            (SELECT coalesce(max(event_id), 0) FROM cdp.events),
            (SELECT coalesce(max(event_id), 0) FROM cdp.messages), 1));
+SELECT pg_catalog.setval('cdp.assertions_change_id_seq', greatest(
+           (SELECT last_value FROM cdp.assertions_change_id_seq),
+           (SELECT coalesce(max(change_id), 0) FROM cdp.assertions), 1),
+           (SELECT is_called FROM cdp.assertions_change_id_seq) OR EXISTS (SELECT 1 FROM cdp.assertions));
+SELECT pg_catalog.setval('cdp.identity_steps_step_id_seq', greatest(
+           (SELECT last_value FROM cdp.identity_steps_step_id_seq),
+           (SELECT coalesce(max(step_id), 0) FROM cdp.identity_steps), 1),
+           (SELECT is_called FROM cdp.identity_steps_step_id_seq) OR EXISTS (SELECT 1 FROM cdp.identity_steps));

@@ -12,6 +12,11 @@ SELECT CASE
            OR EXISTS (SELECT 1 FROM cdp.messages e WHERE e.source_id = s.source_id)
            OR EXISTS (SELECT 1 FROM cdp.events e WHERE e.source_id = s.source_id)
            THEN 'messages were accepted from it'
+         WHEN EXISTS (SELECT 1 FROM cdp.assertions a WHERE a.source_id = s.source_id)
+           OR EXISTS (SELECT 1 FROM cdp.assertions a
+                        JOIN cdp.identifier_types t ON t.type_id IN (a.type_a, a.type_b)
+                       WHERE t.record_source_id = s.source_id)
+           THEN 'a correction by hand names it'
        END
   FROM cdp.sources s
  WHERE s.name = $1

@@ -1,8 +1,8 @@
--- Whether anything depends on view cdp.profiles or its row type: views, functions, columns, triggers, rules.
+-- Whether anything depends on view $1 or its row type: views, functions, columns, triggers, rules.
 WITH self AS (
     SELECT c.oid, c.reltype, t.typarray
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type t ON t.oid = c.reltype
-     WHERE c.oid = 'cdp.profiles'::regclass
+     WHERE c.oid = $1::text::regclass
 )
 SELECT EXISTS (
     SELECT 1

@@ -82,7 +82,13 @@ COMMENT ON FUNCTION cdp.revoke_source IS 'revokes all that a source said as evid
 COMMENT ON FUNCTION cdp.revoke_message IS 'revokes one message, or one mapped row, as evidence; it counts as never accepted';
 COMMENT ON FUNCTION cdp.revoke_event IS 'revokes one message, found by its event_id, as evidence; it counts as never accepted';
 COMMENT ON FUNCTION cdp.undo IS 'undoes what was said by hand, as if it had never been said';
-COMMENT ON FUNCTION cdp.explain_identity IS 'the chain of evidence between two identifiers';
+COMMENT ON FUNCTION cdp.explain_identity(text, text, text, text) IS 'the chain of evidence between two identifiers, or what keeps them apart';
+COMMENT ON FUNCTION cdp.explain_identity(bigint, bigint) IS 'the chain of evidence between two profiles, or what keeps them apart';
+COMMENT ON FUNCTION cdp.connected_components(text) IS 'the connected components of the pairs that a query gives: each node with the smallest of its component';
+COMMENT ON FUNCTION cdp.connected_components(text, anyelement) IS 'the same, with nodes of the type of node_type: NULL::bigint';
+COMMENT ON FUNCTION cdp.profile_graph IS 'the identifiers and links of a profile, and the links that were refused, as JSON';
+COMMENT ON FUNCTION cdp.profile_graph_dot IS 'the identifiers and links of a profile, as a graph for Graphviz';
+COMMENT ON FUNCTION cdp.profile_graph_svg IS 'the identifiers and links of a profile, as a picture in SVG';
 
 -- Profiles -----------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ mod schedules;
 mod segments;
 mod sources;
 mod traits;
-mod view;
+pub mod view;
 
 use crate::pg::{Error, Result, role, transaction};
 use crate::{install, pg};

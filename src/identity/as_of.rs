@@ -63,9 +63,10 @@ fn at(type_name: &str, value: &str, as_of: TimestampWithTimeZone) -> Result<Opti
 fn profile_ids(profile_id: i64) -> SetOfIterator<'static, i64> {
     crate::install::require_tables().or_raise();
     let mut ids = sql::read_rows(
-        "SELECT DISTINCT c.profile_id FROM cdp.clusters c \
-          WHERE c.node_id IN (SELECT m.node_id FROM cdp.identity_moves m WHERE m.from_profile = $1) \
-             OR c.node_id = $1 OR c.profile_id = $1 ORDER BY 1",
+        "SELECT c.profile_id FROM cdp.identity_moves m JOIN cdp.clusters c ON c.node_id = m.node_id \
+          WHERE m.from_profile = $1 \
+         UNION SELECT profile_id FROM cdp.clusters WHERE node_id = $1 \
+         UNION SELECT profile_id FROM cdp.clusters WHERE profile_id = $1 ORDER BY 1",
         args![profile_id],
         |row| row.want::<i64>(1),
     );

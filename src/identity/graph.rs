@@ -3,8 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use cdp_engine::graph::{
-    self, Changes, Decided, Decision, Evidence, Link, Moved, Node, Store, StoredLink, StoredNode,
-    Update,
+    self, Changes, Decided, Decision, Evidence, Moved, Node, Store, StoredLink, StoredNode, Update,
 };
 
 use super::Touched;
@@ -109,83 +108,6 @@ fn profiles_of(nodes: &[i64]) -> Vec<i64> {
     profiles.dedup();
     profiles
 }
-
-/// Decides the whole graph, and writes the differences.
-pub fn rebuild(rules: &Rules) -> Result<Outcome> {
-    let removed = sql::rows(
-        &format!("DELETE FROM cdp.clusters n WHERE {DEAD} RETURNING n.node_id, n.profile_id"),
-        args![],
-        |row| (row.want::<i64>(1), row.want::<i64>(2)),
-    );
-    let stored = sql::rows(
-        "SELECT i.node_id, i.type_id, i.value, c.profile_id \
-         FROM (SELECT node_id FROM cdp.set_nodes UNION SELECT low FROM cdp.links \
-               UNION SELECT high FROM cdp.links UNION SELECT low FROM cdp.asserted_links \
-               UNION SELECT high FROM cdp.asserted_links) a \
-         JOIN cdp.identifiers i USING (node_id) LEFT JOIN cdp.clusters c USING (node_id) \
-         ORDER BY i.node_id",
-        args![],
-        |row| read_node(rules, &row),
-    )
-    .into_iter()
-    .collect::<Result<Vec<_>>>()?;
-    let position: HashMap<i64, u32> = (0u32..)
-        .zip(&stored)
-        .map(|(n, stored)| (stored.node.id, n))
-        .collect();
-    let stored_links = sql::rows(&format!("{LINKS} UNION ALL {ASSERTED}"), args![], |row| {
-        read_link(rules, &row)
-    });
-    let links: Vec<Link> = stored_links
-        .iter()
-        .map(|l| Link {
-            a: position[&l.a_id],
-            b: position[&l.b_id],
-            evidence: l.evidence,
-            confirmed: l.confirmed,
-            first_seen: l.first_seen,
-        })
-        .collect();
-    pgrx::check_for_interrupts!();
-    let former: Vec<Option<i64>> = stored.iter().map(|s| s.profile_id).collect();
-    let nodes: Vec<Node> = stored.into_iter().map(|s| s.node).collect();
-    let cannot: Vec<(u32, u32)> = sql::rows(CANNOT, args![], |row| {
-        Some((*position.get(&row.want(1))?, *position.get(&row.want(2))?))
-    })
-    .into_iter()
-    .flatten()
-    .collect();
-    let resolution = graph::resolve(&nodes, &links, &cannot, &rules.type_rules);
-    let moved = (0u32..)
-        .zip(&nodes)
-        .zip(&former)
-        .map(|((n, node), &from)| Moved {
-            node_id: node.id,
-            from,
-            to: resolution.profile_id(&nodes, n),
-        })
-        .filter(|moved| moved.from != Some(moved.to))
-        .collect();
-    let decided = stored_links
-        .into_iter()
-        .zip(&resolution.decisions)
-        .filter(|(link, decision)| link.decision != Some(**decision))
-        .map(|(link, &decision)| Decided { link, decision })
-        .collect();
-    let update = Update { moved, decided };
-    let mut touched: Touched = removed.iter().map(|(_, profile)| *profile).collect();
-    touched.extend(write(rules, &update, &[])?);
-    Ok(Outcome {
-        touched,
-        removed,
-        update: Some(update),
-        unlinked: Vec::new(),
-    })
-}
-
-/// A link's time is that by which it is ordered.
-const LINKS: &str = "SELECT l.low, l.high, l.confirmed, coalesce(l.last_seen, l.first_seen), l.decision, l.rule_type, \
-     false FROM cdp.links l";
 
 const ASSERTED: &str = "SELECT l.low, l.high, true, l.first_seen, l.decision, l.rule_type, true \
      FROM cdp.asserted_links l";
@@ -425,17 +347,6 @@ impl Store for Stored<'_> {
             |row| (row.want(1), row.want(2)),
         ))
     }
-}
-
-fn read_node(rules: &Rules, row: &Row) -> Result<StoredNode> {
-    Ok(StoredNode {
-        node: Node {
-            id: row.want(1),
-            type_idx: rules.type_index(row.want(2))? as u16,
-            value: row.want::<String>(3).into_boxed_str(),
-        },
-        profile_id: row.get(4),
-    })
 }
 
 impl NewLink {

@@ -80,12 +80,18 @@ pub fn record(cause: &Cause, outcome: &Outcome, sets: &[i64]) -> Result<()> {
     if ways.is_empty() {
         return Ok(());
     }
-    let (step_id, known_before) = begin(cause);
+    let before = sql::first(
+        "SELECT last_node_id, decided_at FROM cdp.identity_steps ORDER BY step_id DESC LIMIT 1",
+        args![],
+        |row| (row.want::<i64>(1), time::from_pg(row.want(2))),
+    );
+    let (known, latest) = before.unwrap_or((0, i64::MIN));
     // A node that is new has no way behind it.
     let told: Vec<&Way> = ways
         .iter()
-        .filter(|way| way.from.is_some() || way.node_id <= known_before)
+        .filter(|way| way.from.is_some() || way.node_id <= known)
         .collect();
+    let step_id = begin(cause, latest, told.len());
     if told.is_empty() {
         return Ok(());
     }
@@ -124,24 +130,33 @@ fn ways(outcome: &Outcome) -> Vec<Way> {
         .collect()
 }
 
-/// Writes the step; its id, and the last node that the step before it knew.
-fn begin(cause: &Cause) -> (i64, i64) {
-    let before = sql::first(
-        "SELECT last_node_id, decided_at FROM cdp.identity_steps ORDER BY step_id DESC LIMIT 1",
-        args![],
-        |row| (row.want::<i64>(1), time::from_pg(row.want(2))),
-    );
+/// Writes the step; its id.
+fn begin(cause: &Cause, latest: i64, moves: usize) -> i64 {
     // A clock that was set back reorders nothing.
-    let decided_at = time::now().max(before.map_or(i64::MIN, |before| before.1));
-    let step_id = sql::one::<i64>(
-        "INSERT INTO cdp.identity_steps (decided_at, cause, change_id, last_node_id) \
-         SELECT $1, $2, $3, last_value FROM cdp.node_id_seq RETURNING step_id",
-        args![time::to_pg(decided_at), cause.name(), cause.change_id()],
-    );
-    (
-        step_id.unwrap_or_default(),
-        before.map_or(0, |before| before.0),
+    let decided_at = time::now().max(latest);
+    sql::one::<i64>(
+        "INSERT INTO cdp.identity_steps (decided_at, cause, change_id, last_node_id, moves) \
+         SELECT $1, $2, $3, last_value, $4 FROM cdp.node_id_seq RETURNING step_id",
+        args![
+            time::to_pg(decided_at),
+            cause.name(),
+            cause.change_id(),
+            moves as i64
+        ],
     )
+    .unwrap_or_default()
+}
+
+/// Thins what says no more than when identifiers became known: to one step a minute, after a day.
+pub fn thin() {
+    sql::run(
+        "DELETE FROM cdp.identity_steps s \
+          WHERE s.moves = 0 AND s.decided_at BETWEEN now() - interval '8 days' AND now() - interval '1 day' \
+            AND EXISTS (SELECT 1 FROM cdp.identity_steps n WHERE n.step_id > s.step_id \
+                           AND n.decided_at < date_trunc('minute', s.decided_at) + interval '1 minute' \
+                           AND n.decided_at >= s.decided_at)",
+        args![],
+    );
 }
 
 /// What became of a profile: where its identifiers went, how many, and what that comes to.

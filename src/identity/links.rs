@@ -11,7 +11,7 @@ use crate::evidence::sets::Known;
 use crate::evidence::tally::DAY;
 use crate::pg::append::append;
 use crate::pg::look_up::{self, LookUp};
-use crate::pg::value::{Time, Values};
+use crate::pg::value::Values;
 use crate::pg::{Result, sql, time};
 use crate::rules::Rules;
 
@@ -55,35 +55,6 @@ pub struct NewLink {
     pub first_seen: i64,
     /// Only where the last link is kept and not the first.
     pub last_seen: Option<i64>,
-}
-
-impl Concerned {
-    /// Writes new links without a decision: for a rebuild, which decides all of them at the end.
-    pub fn store_undecided(self) {
-        append(
-            "cdp.links",
-            &[
-                "low",
-                "high",
-                "confirmed",
-                "first_seen",
-                "last_seen",
-                "decision",
-                "rule_type",
-            ],
-            self.new,
-            |values, link| {
-                values
-                    .put(link.pair.0)
-                    .put(link.pair.1)
-                    .put(link.confirmed)
-                    .put(Time(link.first_seen))
-                    .put(link.last_seen.map(Time))
-                    .put(-1i16)
-                    .put(None::<i32>);
-            },
-        );
-    }
 }
 
 /// Derives the stars of these sets anew, and the links that they showed or show.

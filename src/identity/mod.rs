@@ -10,10 +10,13 @@
 
 mod as_of;
 pub mod asserted;
+mod bulk;
+mod components;
 pub mod explain;
 mod graph;
 pub mod history;
 mod links;
+mod picture;
 pub mod resolve;
 mod shared;
 pub mod slices;
@@ -21,10 +24,9 @@ pub mod slices;
 use asserted::Pair;
 use history::Cause;
 
-use crate::args;
 use crate::evidence::sets::Known;
 use crate::evidence::tally::Added;
-use crate::pg::{Result, sql};
+use crate::pg::Result;
 use crate::rules::Rules;
 
 /// Profiles whose nodes or sets are others than before, whether they still exist or not.
@@ -55,19 +57,8 @@ pub fn update_asserted(rules: &Rules, pairs: &[Pair], cause: &Cause) -> Result<T
 
 /// Derives identity anew for everything stored, and writes the differences.
 pub fn rebuild(rules: &Rules, cause: &Cause) -> Result<Touched> {
-    reclassify(rules)?;
     asserted::rebuild();
-    shared::rebuild(rules)?;
-    let sets = sql::rows("SELECT set_id FROM cdp.identifier_sets", args![], |row| {
-        row.want::<i64>(1)
-    });
-    let known = Known::default();
-    for part in sets.chunks(50_000) {
-        pgrx::check_for_interrupts!();
-        links::derive(rules, part, &known)?.store_undecided();
-    }
-    slices::rebuild(rules)?;
-    let outcome = graph::rebuild(rules)?;
+    let outcome = bulk::derive(rules)?;
     history::record(cause, &outcome, &[])?;
     Ok(outcome.touched)
 }
@@ -75,42 +66,4 @@ pub fn rebuild(rules: &Rules, cause: &Cause) -> Result<Touched> {
 /// Finds what was said by hand under changed normalisers.
 pub fn reread(rules: &Rules) -> Result<()> {
     asserted::reread(rules)
-}
-
-/// Asks anew of every identifier whether it is blocked.
-fn reclassify(rules: &Rules) -> Result<()> {
-    let known = sql::rows(
-        "SELECT i.node_id, i.type_id, i.value, coalesce(x.blocked, false) \
-         FROM cdp.identifiers i LEFT JOIN cdp.inert_identifiers x USING (node_id)",
-        args![],
-        |row| {
-            (
-                row.want::<i64>(1),
-                row.want::<i32>(2),
-                row.want::<String>(3),
-                row.want::<bool>(4),
-            )
-        },
-    );
-    let (mut block, mut free) = (Vec::new(), Vec::new());
-    for (node, type_id, value, was) in known {
-        let is = rules.types.is_blocked(rules.type_index(type_id)?, &value);
-        match (was, is) {
-            (false, true) => block.push(node),
-            (true, false) => free.push(node),
-            _ => {}
-        }
-    }
-    sql::run(
-        "INSERT INTO cdp.inert_identifiers (node_id, blocked, shared) \
-         SELECT n, true, false FROM unnest($1::bigint[]) n \
-         ON CONFLICT (node_id) DO UPDATE SET blocked = true",
-        args![block],
-    );
-    sql::run(
-        "UPDATE cdp.inert_identifiers SET blocked = false WHERE node_id = ANY ($1)",
-        args![free],
-    );
-    shared::forget_ordinary();
-    Ok(())
 }

@@ -63,39 +63,6 @@ pub fn update(rules: &Rules, sets: &[i64], known: &Known) -> Result<Vec<i64>> {
     ))
 }
 
-/// Looks again at every identifier that can be shared.
-pub fn rebuild(rules: &Rules) -> Result<()> {
-    let limits = Limits::of(rules);
-    sql::run(
-        "UPDATE cdp.inert_identifiers SET shared = false, degree = NULL, by_type = NULL \
-              WHERE shared AND node_id NOT IN \
-                  (SELECT node_id FROM cdp.identifiers WHERE type_id = ANY ($1))",
-        args![limits.types.clone()],
-    );
-    if !limits.types.is_empty() {
-        let nodes = sql::rows(
-            "SELECT DISTINCT m.node_id FROM cdp.set_members m \
-             JOIN cdp.identifiers i USING (node_id) WHERE i.type_id = ANY ($1)",
-            args![limits.types.clone()],
-            |row| row.want::<i64>(1),
-        );
-        for part in nodes.chunks(50_000) {
-            pgrx::check_for_interrupts!();
-            limits.recount(part);
-        }
-    }
-    forget_ordinary();
-    Ok(())
-}
-
-/// Drops rows of identifiers that are neither blocked nor shared.
-pub fn forget_ordinary() {
-    sql::run(
-        "DELETE FROM cdp.inert_identifiers WHERE NOT blocked AND NOT shared",
-        args![],
-    );
-}
-
 /// The limits, as columns: identifiers of `types` may be seen with `most` values of `others`.
 struct Limits {
     types: Vec<i32>,

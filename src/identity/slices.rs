@@ -53,7 +53,10 @@ impl Stretch {
 /// Whether there is anything to do here: there mostly is not.
 fn concerns(rules: &Rules) -> bool {
     rules.slices_time()
-        || sql::one::<bool>("SELECT EXISTS (SELECT 1 FROM cdp.sliced_sets)", args![]) == Some(true)
+        || sql::one::<bool>(
+            "SELECT EXISTS (SELECT 1 FROM cdp.sliced_sets) OR EXISTS (SELECT 1 FROM cdp.switch_points)",
+            args![],
+        ) == Some(true)
 }
 
 /// Notes which of these sets show time-sliced identifiers alone, and by which one they go.
@@ -139,11 +142,40 @@ pub fn update(
     Ok(())
 }
 
-/// Derives all switch points anew, and writes the differences.
-pub fn rebuild(rules: &Rules) -> Result<()> {
+/// Derives all switch points anew, given all sets that show time-sliced identifiers alone and the one
+/// that each goes by, and writes the differences. The nodes that such sets belong to.
+pub fn rebuild(rules: &Rules, sliced: &HashMap<i64, i64>) -> Result<Vec<i64>> {
     if !concerns(rules) {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let mut put = sliced.clone();
+    let mut gone = Vec::new();
+    for (set, node) in sql::rows(
+        "SELECT set_id, node_id FROM cdp.sliced_sets",
+        args![],
+        |row| (row.want::<i64>(1), row.want::<i64>(2)),
+    ) {
+        match sliced.get(&set) {
+            Some(&wanted) if wanted == node => {
+                put.remove(&set);
+            }
+            Some(_) => {}
+            None => gone.push(set),
+        }
+    }
+    sql::run(
+        "DELETE FROM cdp.sliced_sets WHERE set_id = ANY ($1)",
+        args![gone],
+    );
+    sql::run(
+        "INSERT INTO cdp.sliced_sets (set_id, node_id) \
+         SELECT * FROM unnest($1::bigint[], $2::bigint[]) \
+         ON CONFLICT (set_id) DO UPDATE SET node_id = EXCLUDED.node_id",
+        args![
+            put.keys().copied().collect::<Vec<_>>(),
+            put.values().copied().collect::<Vec<_>>()
+        ],
+    );
     let nodes = sql::rows(
         "SELECT i.node_id FROM cdp.identifiers i WHERE i.type_id = ANY ($1) \
            AND EXISTS (SELECT 1 FROM cdp.set_members m WHERE m.node_id = i.node_id) \
@@ -155,14 +187,16 @@ pub fn rebuild(rules: &Rules) -> Result<()> {
         pgrx::check_for_interrupts!();
         read_anew(rules, part)?;
     }
-    let sets = sql::rows("SELECT set_id FROM cdp.sliced_sets", args![], |row| {
-        row.want::<i64>(1)
-    });
+    let sets: Vec<i64> = sliced.keys().copied().collect();
     for part in sets.chunks(10_000) {
         pgrx::check_for_interrupts!();
         attribute(part, &mut Concerned::default());
     }
-    Ok(())
+    Ok(sql::rows(
+        "SELECT DISTINCT d.node_id FROM cdp.sliced_sets s JOIN cdp.set_nodes d USING (set_id)",
+        args![],
+        |row| row.want::<i64>(1),
+    ))
 }
 
 /// The profiles that sets belong to at these times, where they belong to one after another.

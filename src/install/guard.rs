@@ -28,7 +28,22 @@ pub fn one_at_a_time() {
     key.take_for_transaction();
 }
 
-/// Fails if schema `cdp`, or anything in it, belongs to someone other than the owner role, the
+/// Schema `cdp_segment`, of the views for those who come from Segment. Made here, since the owner role
+/// may make no schema.
+pub fn ensure_schema() {
+    let exists = sql::one::<bool>(
+        "SELECT pg_catalog.to_regnamespace('cdp_segment') IS NOT NULL",
+        args![],
+    );
+    if exists != Some(true) {
+        sql::run(
+            &format!("CREATE SCHEMA cdp_segment AUTHORIZATION {}", role::OWNER),
+            args![],
+        );
+    }
+}
+
+/// Fails if schema `cdp` or `cdp_segment`, or anything in one, belongs to someone other than the owner role, the
 /// extension's installer or the caller: it could have been planted to be run by us.
 pub fn refuse_planted_objects() -> Result<()> {
     let found = sql::first(
@@ -41,7 +56,7 @@ pub fn refuse_planted_objects() -> Result<()> {
     };
     Err(
         Error::state(format!("{object} belongs to {owner}, not to pg_cdp"))
-            .detail("Objects of others in schema cdp could be run with the rights of pg_cdp.")
+            .detail("Objects of others in its schemas could be run with the rights of pg_cdp.")
             .hint(
                 "Look at it, then drop it or move it to another schema, and run cdp.init() again.",
             ),
@@ -85,12 +100,14 @@ fn create_role(name: &str) -> Result<()> {
     }
 }
 
-/// Gives the schema and everything in it that is not the extension's to the owner role.
+/// Gives the schemas and everything in them that is not the extension's to the owner role.
 pub fn adopt() -> Result<()> {
-    sql::run(
-        &format!("ALTER SCHEMA cdp OWNER TO {}", role::OWNER),
-        args![],
-    );
+    for schema in ["cdp", "cdp_segment"] {
+        sql::run(
+            &format!("ALTER SCHEMA {schema} OWNER TO {}", role::OWNER),
+            args![],
+        );
+    }
     let statements = sql::rows(
         include_str!("../../sql/adopt.sql"),
         args![role::OWNER],

@@ -39,6 +39,10 @@ const MIGRATIONS: &[Migration] = &[
             include_str!("../../sql/013_identity_issues.sql"),
         ],
     },
+    Migration {
+        version: 5,
+        scripts: &[include_str!("../../sql/014_segment_views.sql")],
+    },
 ];
 
 /// The version of the tables that this library works with.
@@ -79,5 +83,9 @@ pub fn run() -> Result<(i32, i32)> {
     }
     crate::evidence::partitions::ensure_or_later()?;
     crate::config::columns::ensure_spares();
+    if 0 < from && from < SCHEMA_VERSION {
+        // Views that a migration made know no traits yet.
+        crate::config::view::regenerate()?;
+    }
     Ok((from, SCHEMA_VERSION))
 }

@@ -51,6 +51,7 @@ fn initialise() -> Result<String> {
     guard::one_at_a_time();
     guard::refuse_planted_objects()?;
     guard::ensure_roles()?;
+    guard::ensure_schema();
     guard::adopt()?;
     let outcome = role::as_owner(migrations::run)?;
     sql::run(include_str!("../../sql/grants.sql"), args![]);

@@ -18,6 +18,8 @@ pub static WORKERS: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `cdp.default_source`: the source of messages that name none.
 pub static DEFAULT_SOURCE: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"default"));
+/// `cdp.graph_memory`: MB that a computation over a whole graph may take.
+pub static GRAPH_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1_024);
 
 /// Declares the settings. Called once, when the library is loaded.
 pub fn register() {
@@ -78,6 +80,21 @@ pub fn register() {
         GucContext::Sighup,
         flags,
     );
+    GucRegistry::define_int_guc(
+        c"cdp.graph_memory",
+        c"Memory that a computation over a whole identity graph may take.",
+        c"cdp.connected_components() and cdp.rebuild() stop with an error before they take more.",
+        &GRAPH_MEMORY,
+        1,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::UNIT_MB,
+    );
     // SAFETY: a NUL-terminated constant; called while the library is loaded.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"cdp".as_ptr()) };
+}
+
+/// `cdp.graph_memory` in bytes.
+pub fn graph_memory() -> usize {
+    usize::try_from(GRAPH_MEMORY.get()).unwrap_or_default() << 20
 }

@@ -299,7 +299,7 @@ fn index_on(table: &Relation, key: &[(usize, pg_sys::Oid)]) -> Option<pg_sys::Oi
     // SAFETY: an open table; each index is opened under a lock while it is looked at.
     unsafe {
         let list = pgrx::PgList::<std::ffi::c_void>::from_pg(pg_sys::RelationGetIndexList(table.0));
-        let found = list.iter_oid().find(|&oid| {
+        list.iter_oid().find(|&oid| {
             let index = pg_sys::index_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
             let form = &*(*index).rd_index;
             let columns = form.indkey.values.as_slice(form.indnkeyatts as usize);
@@ -316,7 +316,6 @@ fn index_on(table: &Relation, key: &[(usize, pg_sys::Oid)]) -> Option<pg_sys::Oi
                     );
             pg_sys::index_close(index, pg_sys::NoLock as pg_sys::LOCKMODE);
             fits
-        });
-        found
+        })
     }
 }

@@ -3,7 +3,7 @@
 use pgrx::datum::TimestampWithTimeZone;
 
 /// 2000-01-01, the epoch of PostgreSQL, in microseconds since the Unix epoch.
-const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+pub(super) const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 /// The `timestamptz` of a time. Times past what PostgreSQL holds become its infinities.
 pub fn to_pg(micros: i64) -> TimestampWithTimeZone {

@@ -143,8 +143,10 @@ fn truncate_inbox() -> Result<()> {
     Ok(())
 }
 
-/// Keeps a day of the ledger, and its newest row whatever its age.
+/// Keeps a day of the ledger, and its newest row whatever its age; and a minute's precision of when
+/// identifiers became known.
 fn trim_ledger() -> Result<()> {
+    crate::identity::history::thin();
     sql::run(
         "DELETE FROM cdp.batches WHERE finished_at < now() - interval '1 day' \
          AND batch_id < (SELECT max(batch_id) FROM cdp.batches)",

@@ -9,11 +9,14 @@
 //! - [`resolve`] runs the pass over a whole graph in near-linear time;
 //! - [`update`] runs it over the part of a stored graph that a change can reach, and gives the same
 //!   result as a full pass;
+//! - [`whole`] derives everything from all identifier sets at once;
 //! - [`star`] derives the links of one identifier set;
-//! - [`chain`] explains why two identifiers are in one cluster.
+//! - [`chain`] explains why two identifiers are in one cluster;
+//! - [`components`] are the clusters where no rule forbids anything.
 
 mod chain;
 mod clusters;
+pub mod components;
 mod conflicts;
 mod decision;
 mod order;
@@ -21,6 +24,7 @@ mod resolve;
 mod slices;
 mod star;
 mod update;
+pub mod whole;
 
 pub use chain::chain;
 pub use decision::{Decision, Refusal};
@@ -72,6 +76,53 @@ pub struct Node {
     pub type_idx: u16,
     /// The normalised value. No two nodes of a graph share type and value.
     pub value: Box<str>,
+}
+
+/// Identifiers, by position.
+pub trait Identifiers {
+    /// How many there are.
+    fn len(&self) -> usize;
+    /// See [`Node::id`].
+    fn id(&self, node: u32) -> i64;
+    /// See [`Node::type_idx`].
+    fn type_idx(&self, node: u32) -> u16;
+    /// See [`Node::value`].
+    fn value(&self, node: u32) -> &str;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Identifiers for [Node] {
+    fn len(&self) -> usize {
+        self.len()
+    }
+    fn id(&self, node: u32) -> i64 {
+        self[node as usize].id
+    }
+    fn type_idx(&self, node: u32) -> u16 {
+        self[node as usize].type_idx
+    }
+    fn value(&self, node: u32) -> &str {
+        &self[node as usize].value
+    }
+}
+
+impl Identifiers for Vec<Node> {
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+    fn id(&self, node: u32) -> i64 {
+        self.as_slice().id(node)
+    }
+    fn type_idx(&self, node: u32) -> u16 {
+        self.as_slice().type_idx(node)
+    }
+    fn value(&self, node: u32) -> &str {
+        self.as_slice().value(node)
+    }
 }
 
 /// Why two identifiers are believed to belong to one person.

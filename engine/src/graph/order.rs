@@ -1,6 +1,6 @@
 //! The order in which the greedy pass takes links.
 
-use super::{Evidence, Link, Node, TypeRule};
+use super::{Evidence, Identifiers, Link, TypeRule};
 use std::collections::BTreeSet;
 
 /// The types from the strongest to the weakest. A type's rank is its place in that row, so that
@@ -37,8 +37,10 @@ impl Ranks {
 
     /// The rank of every node: a dense copy, because the pass reads it at random and the nodes
     /// themselves are many times larger.
-    pub(super) fn of_nodes(&self, nodes: &[Node]) -> Vec<u16> {
-        nodes.iter().map(|n| self.rank_of(n.type_idx)).collect()
+    pub(super) fn of_nodes(&self, nodes: &(impl Identifiers + ?Sized)) -> Vec<u16> {
+        (0..nodes.len() as u32)
+            .map(|n| self.rank_of(nodes.type_idx(n)))
+            .collect()
     }
 }
 
@@ -50,7 +52,7 @@ impl Ranks {
 ///
 /// O(m log m) for m links; values are read on ties only.
 pub(super) fn by_strength(
-    nodes: &[Node],
+    nodes: &(impl Identifiers + ?Sized),
     node_ranks: &[u16],
     links: &[Link],
     rules: &[TypeRule],
@@ -84,7 +86,7 @@ pub(super) fn by_strength(
         .collect();
     let ends = |link: u32| {
         let l = &links[link as usize];
-        let end = |n: u32| (node_ranks[n as usize], &*nodes[n as usize].value);
+        let end = |n: u32| (node_ranks[n as usize], nodes.value(n));
         let (a, b) = (end(l.a), end(l.b));
         if a <= b { (a, b) } else { (b, a) }
     };

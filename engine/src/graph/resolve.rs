@@ -2,7 +2,7 @@
 
 use super::clusters::Clusters;
 use super::order::{Ranks, by_strength};
-use super::{Decision, Evidence, Link, Node, TypeRule};
+use super::{Decision, Evidence, Identifiers, Link, TypeRule};
 
 /// What [`resolve`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub struct Resolution {
 
 impl Resolution {
     /// The profile that a node belongs to, given the nodes that were resolved.
-    pub fn profile_id(&self, nodes: &[Node], node: u32) -> i64 {
-        nodes[self.cluster[node as usize] as usize].id
+    pub fn profile_id(&self, nodes: &(impl Identifiers + ?Sized), node: u32) -> i64 {
+        nodes.id(self.cluster[node as usize])
     }
 }
 
@@ -37,7 +37,7 @@ impl Resolution {
 /// When a position or a type index is out of range, or there are more than `u32::MAX` nodes or
 /// links.
 pub fn resolve(
-    nodes: &[Node],
+    nodes: &(impl Identifiers + ?Sized),
     links: &[Link],
     cannot: &[(u32, u32)],
     rules: &[TypeRule],
@@ -70,8 +70,12 @@ pub fn resolve(
 }
 
 /// For every node, the node that names its cluster.
-fn name_clusters(nodes: &[Node], node_ranks: &[u16], clusters: &mut Clusters) -> Vec<u32> {
-    let standing = |n: u32| (node_ranks[n as usize], nodes[n as usize].id);
+fn name_clusters(
+    nodes: &(impl Identifiers + ?Sized),
+    node_ranks: &[u16],
+    clusters: &mut Clusters,
+) -> Vec<u32> {
+    let standing = |n: u32| (node_ranks[n as usize], nodes.id(n));
     let count = node_ranks.len() as u32;
     // By root; every node is its own candidate until a better one of its cluster is found.
     let mut name: Vec<u32> = (0..count).collect();

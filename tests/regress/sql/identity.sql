@@ -55,7 +55,8 @@ SELECT * FROM people WHERE who ~ 'record|m1|m2' ORDER BY 1;
 -- Why, step by step.
 SELECT step, from_type, from_value, to_type, to_value, sources, confirmed
   FROM cdp.explain_identity('email', 'jane@example.com', 'user_id', 'abc123');
-SELECT * FROM cdp.explain_identity('user_id', 'abc123', 'user_id', 'abc456');
+SELECT step, from_value, to_value, kind, decision, rule
+  FROM cdp.explain_identity('user_id', 'abc123', 'user_id', 'abc456');
 
 -- A rebuild finds nothing else.
 CREATE TABLE before AS TABLE people;

@@ -2,7 +2,9 @@
 //!
 //! In README.md and docs/*.md every block marked `sql` is run with psql, a file's blocks in one session on a database
 //! of their own (with pg_cdp in it, but for the README, which creates it). A `text` block right after it is what it must print, to the letter but for white space at the ends of
-//! lines. A block marked `sql skip` is not run. A comment that begins with `<!-- sql` is run and not shown.
+//! lines. A block marked `sql skip` is not run. A comment that begins with `<!-- sql` is run and not shown; what one
+//! that begins with `<!-- picture img/NAME.svg` prints is that file, to the byte. (With CDP_WRITE_PICTURES set, the
+//! files are written.)
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -22,6 +24,8 @@ struct Example {
     sql: String,
     /// What it must print, if the page says so.
     output: Option<String>,
+    /// The file that holds what it must print.
+    picture: Option<String>,
 }
 
 #[test]
@@ -159,6 +163,9 @@ fn examples_are_read_from_a_page() {
 <!-- sql
 SELECT 0;
 -->
+<!-- picture img/one.svg
+SELECT '<svg/>';
+-->
 ```sql
 SELECT 1;
 ```
@@ -182,13 +189,17 @@ SELECT 3;
         line,
         sql: sql.to_owned(),
         output: output.map(str::to_owned),
+        picture: None,
     };
+    let mut drawn = example(5, "SELECT '<svg/>';\n", None);
+    drawn.picture = Some("img/one.svg".to_owned());
     assert_eq!(
         found,
         [
             example(2, "SELECT 0;\n", None),
-            example(5, "SELECT 1;\n", None),
-            example(12, "SELECT 2;\n", Some(" 2\n")),
+            drawn,
+            example(8, "SELECT 1;\n", None),
+            example(15, "SELECT 2;\n", Some(" 2\n")),
         ]
     );
 }
@@ -222,8 +233,10 @@ fn examples(page: &str) -> Vec<Example> {
     let mut answerable = false;
     let mut lines = page.lines().enumerate();
     while let Some((n, line)) = lines.next() {
+        let picture = line.trim_end().strip_prefix("<!-- picture ");
         let (hidden, end) = match line.trim_end() {
             "<!-- sql" => (true, "-->"),
+            _ if picture.is_some() => (true, "-->"),
             fence if fence.starts_with("```") => (false, "```"),
             "" => continue,
             _ => {
@@ -249,6 +262,7 @@ fn examples(page: &str) -> Vec<Example> {
                 line: n + 1,
                 sql: body,
                 output: None,
+                picture: picture.map(str::to_owned),
             }),
             "text" if answerable => {
                 let last = found.last_mut().expect("an example is answerable");
@@ -311,7 +325,13 @@ fn run_examples(page: &Path, new_database: fn() -> TestDb) -> Result<usize, Stri
     let db = new_database();
     let mut script = String::new();
     for example in &examples {
+        if example.picture.is_some() {
+            script.push_str("\\pset format unaligned\n\\pset tuples_only on\n");
+        }
         let _ = writeln!(script, "{}\n\\echo '{MARK}{}'", example.sql, example.line);
+        if example.picture.is_some() {
+            script.push_str("\\pset format aligned\n\\pset tuples_only off\n");
+        }
     }
     let (stdout, stderr) = psql(&db, &script);
     let mut rest = stdout.as_str();
@@ -325,6 +345,10 @@ fn run_examples(page: &Path, new_database: fn() -> TestDb) -> Result<usize, Stri
             ));
         };
         rest = after;
+        if let Some(picture) = &example.picture {
+            compared += 1;
+            compare_picture(&page.with_file_name(picture), printed)?;
+        }
         let Some(expected) = &example.output else {
             continue;
         };
@@ -337,6 +361,19 @@ fn run_examples(page: &Path, new_database: fn() -> TestDb) -> Result<usize, Stri
         }
     }
     Ok(compared)
+}
+
+fn compare_picture(file: &Path, drawn: &str) -> Result<(), String> {
+    if std::env::var_os("CDP_WRITE_PICTURES").is_some() {
+        return std::fs::write(file, drawn).map_err(|error| format!("{}: {error}", file.display()));
+    }
+    if std::fs::read_to_string(file).is_ok_and(|known| known == drawn) {
+        return Ok(());
+    }
+    let file = file.display();
+    Err(format!(
+        "{file} is not what the extension draws now; run this test with CDP_WRITE_PICTURES=1, and look"
+    ))
 }
 
 fn lines(text: &str) -> Vec<&str> {

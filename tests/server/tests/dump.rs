@@ -77,6 +77,12 @@ fn fill(client: &mut Client) {
     );
     accept(client);
     drain(client);
+    run(
+        client,
+        "SELECT cdp.link('user_id', 'u1', 'user_id', 'u2', 'they said so'); SELECT cdp.unlink('user_id', 'u3', 'user_id', 'new'); \
+         SELECT cdp.link('user_id', 'u4', 'user_id', 'u5'); SELECT cdp.undo(3, 'a mistake'); \
+         SELECT cdp.revoke_message('default', 'm7')",
+    );
     // Not processed: messages with an id and without, bad ones, rows.
     run(
         client,
@@ -114,7 +120,13 @@ fn accept(client: &mut Client) {
 fn answers(client: &mut Client) -> Tables {
     let mut answers = tables(client, &ITS_OWN);
     // A job is sealed by the server that it may run on, a mapping knows its table there.
-    for log in ["dead_letter", "memberships", "jobs", "mappings"] {
+    for log in [
+        "dead_letter",
+        "memberships",
+        "jobs",
+        "mappings",
+        "identity_steps",
+    ] {
         answers.remove(log);
     }
     let logs = column(

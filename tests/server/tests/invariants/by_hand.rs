@@ -310,3 +310,93 @@ fn a_revoked_source_never_said_anything() {
         }
     });
 }
+
+/// Who is who was decided by: each identifier's profile.
+fn who(client: &mut Client, as_of: &str) -> Vec<Option<i64>> {
+    let asked: Vec<String> = IDENTIFIERS
+        .iter()
+        .map(|(name, value)| format!("cdp.resolve('{name}', '{value}'{as_of})"))
+        .collect();
+    column(
+        client,
+        &format!("SELECT unnest(ARRAY[{}])", asked.join(", ")),
+    )
+}
+
+/// At every instant the history knows who was who then; and a profile id of then leads to where its
+/// identifiers are now.
+#[test]
+fn the_history_tells_who_was_who() {
+    check(6, acts(40), |acts| {
+        let mut db = with_mappings();
+        let mut then: Vec<(String, Vec<Option<i64>>)> = Vec::new();
+        for (n, act) in acts.iter().enumerate() {
+            db.act(n, act)?;
+            let now = one(db.client(), "SELECT clock_timestamp()::text");
+            then.push((now, who(db.client(), "")));
+        }
+        db.drain(&[3])?;
+        run(db.client(), "SELECT cdp.rebuild()");
+        let now = who(db.client(), "");
+        for (at, was) in &then {
+            let told = who(db.client(), &format!(", as_of => '{at}'"));
+            prop_assert_eq!(&told, was, "at {}", at);
+            for (was, now) in was.iter().zip(&now) {
+                if let (Some(was), Some(now)) = (was, now) {
+                    let leads: Vec<i64> =
+                        column(db.client(), &format!("SELECT cdp.profile_ids({was})"));
+                    prop_assert!(
+                        leads.contains(now),
+                        "{} of {} leads to {:?}, not {}",
+                        was,
+                        at,
+                        leads,
+                        now
+                    );
+                }
+            }
+        }
+        // Every change but the end of an identifier has the link that decided it.
+        let unexplained: Vec<String> = column(
+            db.client(),
+            "SELECT c::text FROM cdp.identity_changes c \
+              WHERE from_profile = to_profile OR kind <> 'removal' AND (evidence IS NULL OR value_a IS NULL OR value_b IS NULL)",
+        );
+        prop_assert_eq!(unexplained, Vec::<String>::new());
+        Ok(())
+    });
+}
+
+/// The tests above see what they are about.
+#[test]
+fn what_is_said_by_hand_reaches_the_rules() {
+    let mut runner = TestRunner::new(config(1));
+    let mut counts = std::collections::BTreeMap::<&str, i64>::new();
+    for _ in 0..6 {
+        let acts = acts(90).new_tree(&mut runner).expect("some acts").current();
+        let mut db = with_mappings();
+        for (n, act) in acts.iter().enumerate() {
+            db.act(n, act).expect("an act");
+        }
+        db.drain(&[1_000]).expect("a batch");
+        for what in [
+            "SELECT count(*) FROM cdp.asserted_links WHERE decision = 0",
+            "SELECT count(*) FROM cdp.asserted_links WHERE decision > 0",
+            "SELECT count(*) FROM cdp.cannot_links",
+            "SELECT count(*) FROM cdp.links WHERE decision = 1",
+            "SELECT count(*) FROM cdp.events WHERE revoked",
+            "SELECT count(*) FROM cdp.messages WHERE revoked",
+            "SELECT count(*) FROM cdp.records WHERE revoked",
+            "SELECT count(*) FROM cdp.assertions WHERE undone_by IS NOT NULL AND kind = 'undo'",
+            "SELECT count(*) FROM cdp.profile_changes WHERE kind = 'merge' AND evidence IS NOT NULL",
+            "SELECT count(*) FROM cdp.profile_changes WHERE kind = 'rename' AND message_id IS NOT NULL",
+            "SELECT count(*) FROM cdp.profile_changes WHERE kind = 'split'",
+            "SELECT count(*) FROM cdp.profile_changes WHERE kind = 'move'",
+            "SELECT count(*) FROM cdp.profile_changes WHERE kind = 'removal'",
+        ] {
+            *counts.entry(what).or_default() += one::<i64>(db.client(), what);
+        }
+    }
+    let missing: Vec<_> = counts.iter().filter(|(_, count)| **count == 0).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

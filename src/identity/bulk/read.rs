@@ -1,0 +1,130 @@
+//! What is stored, into the engine's arrays.
+
+use std::collections::HashMap;
+
+use cdp_engine::graph::Evidence;
+use cdp_engine::graph::whole::{Nodes, Sets};
+
+use super::{ByHand, allow, decision, link};
+use crate::args;
+use crate::pg::reader::{self, Micros};
+use crate::pg::{Error, Result};
+use crate::rules::Rules;
+use crate::worker::progress;
+
+/// Rows between two looks at memory and progress.
+const STRIDE: u64 = 1 << 16;
+
+/// All identifiers, and whether each is blocked under the rules in force.
+pub fn nodes(rules: &Rules) -> Result<Nodes> {
+    let mut nodes = Nodes::default();
+    let types: HashMap<i32, usize> = rules
+        .type_ids
+        .iter()
+        .enumerate()
+        .map(|(n, &id)| (id, n))
+        .collect();
+    let mut read = 0;
+    reader::each(
+        "SELECT node_id, type_id, value FROM cdp.identifiers",
+        args![],
+        |row| {
+            let type_id = row.want::<i32>(2);
+            let index = *types
+                .get(&type_id)
+                .ok_or_else(|| Error::internal(format!("no identifier type with id {type_id}")))?;
+            let value: &str = row.want(3);
+            let blocked = rules.types.is_blocked(index, value);
+            nodes.push(row.want(1), index as u16, value, blocked);
+            read += 1;
+            if read % STRIDE == 0 {
+                progress::step(read as i64);
+                allow(nodes.bytes())?;
+            }
+            Ok(())
+        },
+    )?;
+    nodes.close();
+    Ok(nodes)
+}
+
+/// All identifier sets, and what shows each.
+pub fn sets(rules: &Rules, nodes: &Nodes) -> Result<Sets> {
+    let mut sets = Sets::default();
+    let mut read = 0;
+    reader::each(
+        "SELECT set_id, nodes FROM cdp.identifier_sets",
+        args![],
+        |row| {
+            let set_id = row.want(1);
+            let members: &[i64] = row.want(2);
+            let known = |id: &i64| nodes.position(*id);
+            if !members.iter().all(|id| known(id).is_some()) {
+                return Err(Error::internal(format!(
+                    "identifier set {set_id} holds nodes that are no identifiers"
+                )));
+            }
+            sets.push(set_id, members.iter().filter_map(known));
+            read += 1;
+            if read % STRIDE == 0 {
+                progress::step(read as i64);
+                allow(nodes.bytes() + sets.bytes())?;
+            }
+            Ok(())
+        },
+    )?;
+    sets.close();
+    allow(nodes.bytes() + sets.bytes())?;
+    let confirm: HashMap<i32, bool> = rules
+        .sources
+        .values()
+        .map(|source| (source.id, source.states_records))
+        .collect();
+    reader::each(
+        "SELECT set_id, source_id, linked_at, first_seen, last_seen FROM cdp.set_evidence",
+        args![],
+        |row| {
+            let set_id = row.want(1);
+            let set = sets.position(set_id).ok_or_else(|| {
+                Error::internal(format!("evidence of set {set_id}, which does not exist"))
+            })?;
+            let source: i32 = row.want(2);
+            let confirms = confirm.get(&source).copied().unwrap_or_default();
+            let time = |n| row.want::<Micros>(n).0;
+            sets.show(set, source, confirms, time(3), (time(4), time(5)));
+            Ok(())
+        },
+    )?;
+    Ok(sets)
+}
+
+/// What was said by hand, between nodes of the graph.
+pub fn by_hand(rules: &Rules, nodes: &Nodes) -> Result<ByHand> {
+    let mut by_hand = ByHand {
+        links: Vec::new(),
+        cannot: Vec::new(),
+    };
+    let position = |id: i64| {
+        nodes
+            .position(id)
+            .ok_or_else(|| Error::internal(format!("node {id} is no identifier")))
+    };
+    reader::each(
+        "SELECT low, high, first_seen, decision, rule_type FROM cdp.asserted_links",
+        args![],
+        |row| {
+            let (low, high) = (position(row.want(1))?, position(row.want(2))?);
+            let first_seen = row.want::<Micros>(3).0;
+            let before = decision(rules, row.want(4), row.get(5));
+            let asserted = link(low, high, Evidence::Asserted, true, first_seen);
+            by_hand.links.push((asserted, before));
+            Ok(())
+        },
+    )?;
+    reader::each("SELECT low, high FROM cdp.cannot_links", args![], |row| {
+        let pair = (position(row.want(1))?, position(row.want(2))?);
+        by_hand.cannot.push(pair);
+        Ok(())
+    })?;
+    Ok(by_hand)
+}

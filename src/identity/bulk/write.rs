@@ -1,0 +1,420 @@
+//! What differs from what is stored, written.
+
+use std::collections::{HashMap, HashSet};
+
+use cdp_engine::graph::whole::{Limit, Nodes, Sets, Shared, Stars};
+use cdp_engine::graph::{Decided, Decision, Identifiers, Link, Moved, Resolution};
+
+use super::{Graph, Historic, decision};
+use crate::args;
+use crate::pg::reader::{self, Micros};
+use crate::pg::{Result, sql, time};
+use crate::rules::Rules;
+use crate::worker::progress;
+
+/// Rows a statement.
+const PART: usize = 50_000;
+
+/// Writes rows in parts, with progress.
+fn in_parts<T>(phase: &str, rows: &[T], mut write: impl FnMut(&[T])) {
+    if rows.is_empty() {
+        return;
+    }
+    progress::start(&format!("identity: {phase}"), rows.len() as i64);
+    for (n, part) in rows.chunks(PART).enumerate() {
+        pgrx::check_for_interrupts!();
+        write(part);
+        progress::step((n * PART + part.len()) as i64);
+    }
+}
+
+fn column<T, C>(rows: &[T], get: impl FnMut(&T) -> C) -> Vec<C> {
+    rows.iter().map(get).collect()
+}
+
+/// An identifier that joins nothing.
+#[derive(Clone, Copy, PartialEq)]
+struct Inert {
+    blocked: bool,
+    /// How many of another type it was seen with, and which type.
+    shared: Option<(i32, i32)>,
+}
+
+/// Who is blocked, and who is shared.
+pub fn inert(rules: &Rules, nodes: &Nodes, shared: &[Shared], limits: &[Limit]) -> Result<()> {
+    let mut fresh: HashMap<i64, Inert> = (0..nodes.len() as u32)
+        .filter(|&n| nodes.is_blocked(n))
+        .map(|n| {
+            let inert = Inert {
+                blocked: true,
+                shared: None,
+            };
+            (nodes.id(n), inert)
+        })
+        .collect();
+    for Shared { node, limit } in shared {
+        let limit = &limits[*limit];
+        // Nobody counts further than one past the limit.
+        let degree = i32::try_from(limit.most)
+            .unwrap_or(i32::MAX)
+            .saturating_add(1);
+        let by = rules.type_ids[usize::from(limit.other)];
+        fresh
+            .entry(nodes.id(*node))
+            .or_insert(Inert {
+                blocked: false,
+                shared: None,
+            })
+            .shared = Some((degree, by));
+    }
+    let mut gone: Vec<i64> = Vec::new();
+    reader::each(
+        "SELECT node_id, blocked, shared, degree, by_type FROM cdp.inert_identifiers",
+        args![],
+        |row| {
+            let node: i64 = row.want(1);
+            let shared = row.want::<bool>(3);
+            let stored = Inert {
+                blocked: row.want(2),
+                shared: shared.then(|| (row.get(4).unwrap_or(0), row.get(5).unwrap_or(0))),
+            };
+            match fresh.get(&node) {
+                Some(inert) if *inert == stored => {
+                    fresh.remove(&node);
+                }
+                Some(_) => {}
+                None => gone.push(node),
+            }
+            Ok(())
+        },
+    )?;
+    in_parts("identifiers that join again", &gone, |part| {
+        sql::run(
+            "DELETE FROM cdp.inert_identifiers WHERE node_id = ANY ($1)",
+            args![part.to_vec()],
+        );
+    });
+    let mut put: Vec<(i64, Inert)> = fresh.into_iter().collect();
+    put.sort_unstable_by_key(|row| row.0);
+    in_parts("identifiers that join nothing", &put, |part| {
+        sql::run(
+            "INSERT INTO cdp.inert_identifiers (node_id, blocked, shared, degree, by_type) \
+             SELECT u.node_id, u.blocked, u.degree IS NOT NULL, u.degree, u.by_type \
+             FROM unnest($1::bigint[], $2::boolean[], $3::integer[], $4::integer[]) \
+                  u (node_id, blocked, degree, by_type) \
+             ON CONFLICT (node_id) DO UPDATE SET blocked = EXCLUDED.blocked, \
+                 shared = EXCLUDED.shared, degree = EXCLUDED.degree, by_type = EXCLUDED.by_type",
+            args![
+                column(part, |row| row.0),
+                column(part, |row| row.1.blocked),
+                column(part, |row| row.1.shared.map(|shared| shared.0)),
+                column(part, |row| row.1.shared.map(|shared| shared.1))
+            ],
+        );
+    });
+    Ok(())
+}
+
+/// Which node each set belongs to.
+pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
+    let mut seen = vec![false; sets.len()];
+    let (mut moved, mut gone) = (Vec::new(), Vec::new());
+    reader::each(
+        "SELECT set_id, node_id, starts IS NOT NULL FROM cdp.set_nodes",
+        args![],
+        |row| {
+            let (set_id, node): (i64, i64) = (row.want(1), row.want(2));
+            let set = sets.position(set_id);
+            if set.is_some_and(|set| stars.sliced(set).is_some()) {
+                return Ok(());
+            }
+            if row.want(3) {
+                gone.push(set_id);
+                return Ok(());
+            }
+            match set.and_then(|set| Some((set, nodes.id(stars.centre(set)?)))) {
+                Some((set, centre)) => {
+                    seen[set as usize] = true;
+                    if centre != node {
+                        moved.push((set_id, centre));
+                    }
+                }
+                None => gone.push(set_id),
+            }
+            Ok(())
+        },
+    )?;
+    let new: Vec<(i64, i64)> = (0..sets.len() as u32)
+        .filter(|&set| !seen[set as usize])
+        .filter_map(|set| Some((sets.id(set), nodes.id(stars.centre(set)?))))
+        .collect();
+    in_parts("sets of nobody", &gone, |part| {
+        sql::run(
+            "DELETE FROM cdp.set_nodes WHERE set_id = ANY ($1)",
+            args![part.to_vec()],
+        );
+    });
+    in_parts("sets of others", &moved, |part| {
+        sql::run(
+            "UPDATE cdp.set_nodes d SET node_id = u.node_id \
+             FROM unnest($1::bigint[], $2::bigint[]) u (set_id, node_id) WHERE d.set_id = u.set_id",
+            args![column(part, |row| row.0), column(part, |row| row.1)],
+        );
+    });
+    in_parts("writing set nodes", &new, |part| {
+        sql::run(
+            "INSERT INTO cdp.set_nodes (set_id, node_id) \
+             SELECT * FROM unnest($1::bigint[], $2::bigint[])",
+            args![column(part, |row| row.0), column(part, |row| row.1)],
+        );
+    });
+    Ok(())
+}
+
+type SetLink = (i64, i64, i64);
+
+/// Which links each set shows.
+pub fn set_links(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
+    let star_of = |set: u32| {
+        let centre = stars.centre(set).map(|n| nodes.id(n)).unwrap_or_default();
+        let leaves = sets.leaves(stars, set).map(|n| nodes.id(n));
+        leaves.map(move |leaf| (centre.min(leaf), centre.max(leaf)))
+    };
+    let mut found = vec![0_u32; sets.len()];
+    let mut gone: Vec<SetLink> = Vec::new();
+    reader::each(
+        "SELECT set_id, low, high FROM cdp.set_links",
+        args![],
+        |row| {
+            let (set_id, pair) = (row.want(1), (row.want(2), row.want(3)));
+            match sets.position(set_id) {
+                Some(set) if star_of(set).any(|link| link == pair) => found[set as usize] += 1,
+                _ => gone.push((set_id, pair.0, pair.1)),
+            }
+            Ok(())
+        },
+    )?;
+    // Of most sets all are there, or none; of the others, those that are there are asked for.
+    let short: Vec<u32> = (0..sets.len() as u32)
+        .filter(|&set| star_of(set).count() > found[set as usize] as usize)
+        .collect();
+    let partly = short.iter().filter(|&&set| found[set as usize] > 0);
+    let partly: Vec<i64> = partly.map(|&set| sets.id(set)).collect();
+    let mut known: HashSet<SetLink> = HashSet::new();
+    for part in partly.chunks(PART) {
+        reader::each(
+            "SELECT set_id, low, high FROM cdp.set_links WHERE set_id = ANY ($1)",
+            args![part.to_vec()],
+            |row| {
+                known.insert((row.want(1), row.want(2), row.want(3)));
+                Ok(())
+            },
+        )?;
+    }
+    in_parts("links shown no more", &gone, |part| {
+        sql::run(
+            "DELETE FROM cdp.set_links d USING unnest($1::bigint[], $2::bigint[], $3::bigint[]) \
+                 g (set_id, low, high) \
+             WHERE d.set_id = g.set_id AND d.low = g.low AND d.high = g.high",
+            args![
+                column(part, |row| row.0),
+                column(part, |row| row.1),
+                column(part, |row| row.2)
+            ],
+        );
+    });
+    let links_of = |set: u32| {
+        let id = sets.id(set);
+        star_of(set).map(move |(low, high)| (id, low, high))
+    };
+    let missing = short.iter().flat_map(|&set| links_of(set));
+    in_parts_of(
+        "writing links of sets",
+        missing.filter(|link| !known.contains(link)),
+        |part| {
+            sql::run(
+                "INSERT INTO cdp.set_links (set_id, low, high) \
+             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])",
+                args![
+                    column(part, |row| row.0),
+                    column(part, |row| row.1),
+                    column(part, |row| row.2)
+                ],
+            );
+        },
+    );
+    Ok(())
+}
+
+/// Like [`in_parts`], of rows that are made as they are written.
+fn in_parts_of<T>(phase: &str, rows: impl Iterator<Item = T>, mut write: impl FnMut(&[T])) {
+    let mut part = Vec::with_capacity(PART);
+    let mut rows = rows.peekable();
+    let mut written = 0;
+    while rows.peek().is_some() {
+        if written == 0 {
+            progress::start(&format!("identity: {phase}"), 0);
+        }
+        pgrx::check_for_interrupts!();
+        part.clear();
+        part.extend(rows.by_ref().take(PART));
+        write(&part);
+        written += part.len() as i64;
+        progress::step(written);
+    }
+}
+
+/// The profile of each node; those that moved, and those that are in the graph no more.
+pub fn clusters(
+    nodes: &Nodes,
+    present: &[bool],
+    resolution: &Resolution,
+) -> Result<(Vec<Moved>, Vec<(i64, i64)>)> {
+    let mut former: Vec<Option<i64>> = vec![None; nodes.len()];
+    let mut removed: Vec<(i64, i64)> = Vec::new();
+    reader::each(
+        "SELECT node_id, profile_id FROM cdp.clusters",
+        args![],
+        |row| {
+            let (node_id, profile) = (row.want(1), row.want(2));
+            match nodes.position(node_id) {
+                Some(node) if present[node as usize] => former[node as usize] = Some(profile),
+                _ => removed.push((node_id, profile)),
+            }
+            Ok(())
+        },
+    )?;
+    let moved: Vec<Moved> = (0..nodes.len() as u32)
+        .filter(|&node| present[node as usize])
+        .map(|node| Moved {
+            node_id: nodes.id(node),
+            from: former[node as usize],
+            to: resolution.profile_id(nodes, node),
+        })
+        .filter(|moved| moved.from != Some(moved.to))
+        .collect();
+    in_parts("nodes of no profile", &removed, |part| {
+        sql::run(
+            "DELETE FROM cdp.clusters WHERE node_id = ANY ($1)",
+            args![column(part, |row| row.0)],
+        );
+    });
+    in_parts("writing clusters", &moved, |part| {
+        sql::run(
+            "INSERT INTO cdp.clusters AS c (node_id, profile_id) \
+             SELECT * FROM unnest($1::bigint[], $2::bigint[]) \
+             ON CONFLICT (node_id) DO UPDATE SET profile_id = EXCLUDED.profile_id",
+            args![column(part, |m| m.node_id), column(part, |m| m.to)],
+        );
+    });
+    Ok((moved, removed))
+}
+
+/// The observed links with their decisions; of those decided otherwise, what history wants.
+pub fn links(graph: &Graph, history: &Historic) -> Result<Vec<Decided>> {
+    let mut seen = vec![false; graph.observed];
+    let (mut gone, mut other, mut decided) = (Vec::new(), Vec::new(), Vec::new());
+    reader::each(
+        "SELECT low, high, confirmed, first_seen, decision, rule_type, last_seen FROM cdp.links",
+        args![],
+        |row| {
+            let (low, high): (i64, i64) = (row.want(1), row.want(2));
+            let ends = graph.nodes.position(low).zip(graph.nodes.position(high));
+            let Some(n) = ends.and_then(|(low, high)| graph.links.find(low, high)) else {
+                gone.push((low, high));
+                return Ok(());
+            };
+            seen[n] = true;
+            let (link, now) = graph.link(n);
+            let before = decision(graph.rules, row.want(5), row.get(6));
+            let dates = (
+                row.want::<Micros>(4).0,
+                row.get::<Micros>(7).map(|last| last.0),
+            );
+            let same = (row.want(3), dates) == (link.confirmed, graph.links.dates(n));
+            if !same || before != Some(now) {
+                other.push(n);
+                decided.extend(history.decided(graph, n, before));
+            }
+            Ok(())
+        },
+    )?;
+    in_parts("links that are no more", &gone, |part| {
+        sql::run(
+            "DELETE FROM cdp.links l USING unnest($1::bigint[], $2::bigint[]) g (low, high) \
+             WHERE l.low = g.low AND l.high = g.high",
+            args![column(part, |row| row.0), column(part, |row| row.1)],
+        );
+    });
+    let write = |statement: &str, part: &[usize]| {
+        let links: Vec<(&Link, Decision)> = column(part, |&n| graph.link(n));
+        let dates = column(part, |&n| graph.links.dates(n));
+        sql::run(
+            statement,
+            args![
+                column(&links, |(link, _)| graph.ends(link).0),
+                column(&links, |(link, _)| graph.ends(link).1),
+                column(&links, |(link, _)| link.confirmed),
+                column(&dates, |dates| time::to_pg(dates.0)),
+                column(&links, |(_, decision)| decision.as_code()),
+                column(&links, |(_, decision)| graph.rule_type(*decision)),
+                column(&dates, |dates| dates.1.map(time::to_pg))
+            ],
+        );
+    };
+    in_parts("links that changed", &other, |part| {
+        write(
+            "UPDATE cdp.links l SET confirmed = u.confirmed, first_seen = u.first_seen, \
+                 decision = u.decision, rule_type = u.rule_type, last_seen = u.last_seen \
+             FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
+                         $5::smallint[], $6::integer[], $7::timestamptz[]) \
+                  u (low, high, confirmed, first_seen, decision, rule_type, last_seen) \
+             WHERE l.low = u.low AND l.high = u.high",
+            part,
+        );
+    });
+    let new = (0..graph.observed).filter(|&n| !seen[n]);
+    in_parts_of("writing links", new, |part| {
+        write(
+            "INSERT INTO cdp.links \
+                 (low, high, confirmed, first_seen, decision, rule_type, last_seen) \
+             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
+                                  $5::smallint[], $6::integer[], $7::timestamptz[])",
+            part,
+        );
+        decided.extend(part.iter().filter_map(|&n| history.decided(graph, n, None)));
+    });
+    Ok(decided)
+}
+
+/// The decisions of links by hand; of those decided otherwise, what history wants.
+pub fn asserted_links(
+    graph: &Graph,
+    links: Vec<(Link, Option<Decision>)>,
+    history: &Historic,
+) -> Result<Vec<Decided>> {
+    let other: Vec<(usize, Option<Decision>)> = (graph.observed..)
+        .zip(links)
+        .map(|(n, (_, before))| (n, before))
+        .filter(|&(n, before)| before != Some(graph.link(n).1))
+        .collect();
+    in_parts("links by hand", &other, |part| {
+        let links: Vec<(&Link, Decision)> = column(part, |&(n, _)| graph.link(n));
+        sql::run(
+            "UPDATE cdp.asserted_links l SET decision = u.decision, rule_type = u.rule_type \
+             FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[]) \
+                  u (low, high, decision, rule_type) \
+             WHERE l.low = u.low AND l.high = u.high",
+            args![
+                column(&links, |(link, _)| graph.ends(link).0),
+                column(&links, |(link, _)| graph.ends(link).1),
+                column(&links, |(_, decision)| decision.as_code()),
+                column(&links, |(_, decision)| graph.rule_type(*decision))
+            ],
+        );
+    });
+    let decided = other
+        .iter()
+        .filter_map(|&(n, before)| history.decided(graph, n, before));
+    Ok(decided.collect())
+}

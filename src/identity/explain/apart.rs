@@ -1,0 +1,250 @@
+//! What keeps two profiles apart.
+
+use std::collections::{HashMap, HashSet};
+
+use super::cluster::chain_within;
+use super::step::{self, Refused, Step, Tie};
+use crate::args;
+use crate::identity::asserted::pair;
+use crate::pg::{Error, Result, sql};
+use crate::rules::Rules;
+
+/// Refused links that are looked at, at most, for a chain from one profile to another; and how many
+/// are told beside it.
+const MOST_LINKS: usize = 100_000;
+const MOST_BESIDE: i32 = 20;
+
+/// A refused link from one profile to the next.
+struct Hop {
+    /// The profile that it leads from.
+    before: i64,
+    /// Its end there, and its end in the next.
+    from: i64,
+    to: i64,
+    asserted: bool,
+    confirmed: bool,
+    code: i16,
+    type_id: Option<i32>,
+}
+
+/// Refused links with an end in profiles `$1`: own end, other end, own and other profile, and so on;
+/// the strongest first.
+const REFUSED: &str = "\
+    SELECT r.a, r.b, c.profile_id, o.profile_id, r.asserted, r.confirmed, r.decision, r.rule_type \
+      FROM unnest($1::bigint[]) p (profile_id) \
+      JOIN cdp.clusters c ON c.profile_id = p.profile_id \
+     CROSS JOIN LATERAL ( \
+        SELECT low AS a, high AS b, false AS asserted, confirmed, first_seen, decision, rule_type \
+          FROM cdp.links WHERE low = c.node_id AND decision > 0 \
+        UNION ALL SELECT high, low, false, confirmed, first_seen, decision, rule_type \
+          FROM cdp.links WHERE high = c.node_id AND decision > 0 \
+        UNION ALL SELECT low, high, true, true, first_seen, decision, rule_type \
+          FROM cdp.asserted_links WHERE low = c.node_id AND decision > 0 \
+        UNION ALL SELECT high, low, true, true, first_seen, decision, rule_type \
+          FROM cdp.asserted_links WHERE high = c.node_id AND decision > 0) r \
+      JOIN cdp.clusters o ON o.node_id = r.b \
+     WHERE o.profile_id <> c.profile_id \
+     ORDER BY NOT r.asserted, NOT r.confirmed, r.first_seen, r.a, r.b LIMIT $2";
+
+fn refused(profiles: &[i64], most: usize) -> Vec<(i64, Hop)> {
+    sql::rows(REFUSED, args![profiles.to_vec(), most as i64], |row| {
+        let hop = Hop {
+            before: row.want(3),
+            from: row.want(1),
+            to: row.want(2),
+            asserted: row.want(5),
+            confirmed: row.want(6),
+            code: row.want(7),
+            type_id: row.get(8),
+        };
+        (row.want(4), hop)
+    })
+}
+
+/// The chain from a node of one profile to a node of another that would have joined them: over as few
+/// refused links as there can be. Empty if nothing ties them.
+pub fn chain_between(rules: &Rules, a: (i64, i64), b: (i64, i64)) -> Result<Vec<Step>> {
+    let mut reached: HashMap<i64, Hop> = HashMap::new();
+    let mut layer = vec![a.0];
+    let mut seen = 0;
+    while !layer.is_empty() && !reached.contains_key(&b.0) {
+        pgrx::check_for_interrupts!();
+        let found = refused(&layer, MOST_LINKS - seen);
+        seen += found.len();
+        layer.clear();
+        for (profile, hop) in found {
+            if profile != a.0 && !reached.contains_key(&profile) {
+                reached.insert(profile, hop);
+                layer.push(profile);
+            }
+        }
+        if seen >= MOST_LINKS && !reached.contains_key(&b.0) {
+            Error::state(format!(
+                "no chain was found among {MOST_LINKS} refused links"
+            ))
+            .hint("Ask for identifiers that are nearer to each other.")
+            .warn();
+            return Ok(Vec::new());
+        }
+    }
+    let mut hops = Vec::new();
+    let mut at = b.0;
+    while at != a.0 {
+        let Some(hop) = reached.remove(&at) else {
+            return Ok(Vec::new());
+        };
+        let next = hop.before;
+        hops.push((at, hop));
+        at = next;
+    }
+    let mut steps = Vec::new();
+    let mut node = a.1;
+    for (profile, hop) in hops.into_iter().rev() {
+        steps.extend(chain_within(rules, hop.before, node, hop.from)?);
+        steps.push(step::of(rules, &tie(&hop, profile))?);
+        node = hop.to;
+    }
+    steps.extend(chain_within(rules, b.0, node, b.1)?);
+    Ok(steps)
+}
+
+fn tie(hop: &Hop, profile: i64) -> Tie {
+    Tie {
+        from: hop.from,
+        to: hop.to,
+        asserted: hop.asserted,
+        confirmed: hop.confirmed,
+        refused: Some(Refused {
+            code: hop.code,
+            type_id: hop.type_id,
+            profiles: (hop.before, profile),
+        }),
+    }
+}
+
+/// What else keeps two profiles apart: further refused links between them, and what was unlinked.
+pub fn beside(rules: &Rules, here: i64, there: i64, told: &[Step]) -> Result<Vec<Step>> {
+    let told: HashSet<_> = told.iter().map(|step| step.link).collect();
+    let mut steps = Vec::new();
+    for (profile, hop) in refused(&[here], MOST_LINKS) {
+        let (low, high) = pair(hop.from, hop.to);
+        if profile == there
+            && !told.contains(&(low, high, hop.asserted))
+            && steps.len() < MOST_BESIDE as usize
+        {
+            steps.push(Step {
+                of_chain: false,
+                ..step::of(rules, &tie(&hop, profile))?
+            });
+        }
+    }
+    for (from, to, change_id, made_at, reason) in cannot_links((here, there)) {
+        steps.push(Step {
+            from: step::identifier(from)?,
+            to: step::identifier(to)?,
+            kind: "cannot_link",
+            decision: "apart",
+            rule: Some("cannot_link: unlinked by hand".to_owned()),
+            first_seen: Some(made_at),
+            last_seen: Some(made_at),
+            change_id: Some(change_id),
+            reason: Some(reason),
+            ..Step::default()
+        });
+    }
+    Ok(steps)
+}
+
+type Unlinked = (i64, i64, i64, pgrx::datum::TimestampWithTimeZone, String);
+
+/// What was unlinked between two profiles: an end in the first, one in the other, the change.
+fn cannot_links((here, there): (i64, i64)) -> Vec<Unlinked> {
+    sql::rows(
+        "SELECT c.node_id, o.node_id, a.change_id, a.made_at, a.made_by, a.reason \
+           FROM cdp.clusters c \
+           JOIN cdp.cannot_links l ON c.node_id IN (l.low, l.high) \
+           JOIN cdp.clusters o ON o.node_id = CASE c.node_id WHEN l.low THEN l.high ELSE l.low END \
+           JOIN cdp.assertions a ON a.change_id = l.change_id \
+          WHERE c.profile_id = $1 AND o.profile_id = $2 ORDER BY a.change_id LIMIT $3",
+        args![here, there, MOST_BESIDE],
+        |row| {
+            let reason = step::by(row.want(5), row.get(6));
+            (row.want(1), row.want(2), row.want(3), row.want(4), reason)
+        },
+    )
+}
+
+/// What was unlinked between two profiles, in words.
+pub fn unlinked(profiles: (i64, i64)) -> Result<Option<String>> {
+    let Some((a, b, change_id, _, reason)) = cannot_links(profiles).into_iter().next() else {
+        return Ok(None);
+    };
+    let (a, b) = (step::identifier(a)?, step::identifier(b)?);
+    Ok(Some(format!(
+        "{} {} and {} {} are unlinked by hand (change {change_id}, {reason})",
+        a.0, a.1, b.0, b.1
+    )))
+}
+
+/// Where two nodes were shown together, but one joins nothing: it is blocked, or shared.
+pub fn inert(rules: &Rules, from: i64, to: i64) -> Result<Vec<Step>> {
+    let standing = sql::rows(
+        "SELECT x.node_id, x.blocked, x.degree, x.by_type FROM cdp.inert_identifiers x \
+         WHERE x.node_id IN ($1, $2) ORDER BY x.blocked DESC, x.node_id",
+        args![from, to],
+        |row| {
+            (
+                row.want::<i64>(1),
+                row.want::<bool>(2),
+                row.get::<i32>(3),
+                row.get::<i32>(4),
+            )
+        },
+    );
+    let Some((node, blocked, degree, by_type)) = standing.into_iter().next() else {
+        return Ok(Vec::new());
+    };
+    let (name, value) = step::identifier(node)?;
+    let rule = match (blocked, by_type) {
+        (false, Some(by_type)) => {
+            let other = rules.type_index(by_type)?;
+            let index = rules.types.index_of(&name);
+            let limits = index.map_or(&[][..], |index| &rules.max_degree[index]);
+            let most = limits.iter().find(|limit| limit.0 == other);
+            format!(
+                "max_degree: {name} {value} is shared: seen with {} or more values of {}, where {} are allowed",
+                degree.unwrap_or_default(),
+                rules.types.name(other),
+                most.map_or(0, |limit| limit.1)
+            )
+        }
+        _ => format!("blocked: {name} {value} stands for nobody"),
+    };
+    let shown = sql::first(
+        "SELECT array_agg(DISTINCT s.name ORDER BY s.name), min(e.first_seen), max(e.last_seen), \
+                sum(e.count)::bigint \
+           FROM (SELECT set_id FROM cdp.set_members WHERE node_id = $1 \
+                 INTERSECT SELECT set_id FROM cdp.set_members WHERE node_id = $2) m \
+           JOIN cdp.set_evidence e USING (set_id) JOIN cdp.sources s USING (source_id) \
+         HAVING count(*) > 0",
+        args![from, to],
+        |row| Step {
+            kind: "observed",
+            decision: "refused",
+            sources: row.get(1).unwrap_or_default(),
+            first_seen: row.get(2),
+            last_seen: row.get(3),
+            count: row.get(4),
+            ..Step::default()
+        },
+    );
+    let Some(shown) = shown else {
+        return Ok(Vec::new());
+    };
+    Ok(vec![Step {
+        from: step::identifier(from)?,
+        to: step::identifier(to)?,
+        rule: Some(rule),
+        ..shown
+    }])
+}

@@ -1,0 +1,79 @@
+//! The chain of accepted links within one profile.
+
+use std::collections::HashMap;
+
+use cdp_engine::graph::{Evidence, Link, Node, chain};
+
+use super::step::{self, Step, Tie};
+use crate::args;
+use crate::pg::{Error, Result, sql, time};
+use crate::rules::Rules;
+
+/// The shortest chain of accepted links between two nodes of a profile.
+pub fn chain_within(rules: &Rules, profile: i64, from: i64, to: i64) -> Result<Vec<Step>> {
+    if from == to {
+        return Ok(Vec::new());
+    }
+    let nodes = sql::rows(
+        "SELECT i.node_id, i.type_id, i.value FROM cdp.clusters c JOIN cdp.identifiers i USING (node_id) \
+         WHERE c.profile_id = $1",
+        args![profile],
+        |row| {
+            Ok(Node {
+                id: row.want(1),
+                type_idx: rules.type_index(row.want(2))? as u16,
+                value: row.want::<String>(3).into_boxed_str(),
+            })
+        },
+    )
+    .into_iter()
+    .collect::<Result<Vec<Node>>>()?;
+    let position: HashMap<i64, u32> = (0u32..).zip(&nodes).map(|(n, node)| (node.id, n)).collect();
+    let links = sql::rows(
+        "SELECT l.low, l.high, l.confirmed, l.first_seen, false FROM cdp.links l \
+         JOIN cdp.clusters c ON c.node_id = l.low \
+         WHERE c.profile_id = $1 AND l.decision = 0 \
+         UNION ALL \
+         SELECT l.low, l.high, true, l.first_seen, true FROM cdp.asserted_links l \
+         JOIN cdp.clusters c ON c.node_id = l.low \
+         WHERE c.profile_id = $1 AND l.decision = 0",
+        args![profile],
+        |row| Link {
+            a: position[&row.want::<i64>(1)],
+            b: position[&row.want::<i64>(2)],
+            evidence: if row.want(5) {
+                Evidence::Asserted
+            } else {
+                Evidence::Observed
+            },
+            confirmed: row.want(3),
+            first_seen: time::from_pg(row.want(4)),
+        },
+    );
+    let Some(chain) = chain(
+        &nodes,
+        &links,
+        &rules.type_rules,
+        position[&from],
+        position[&to],
+    ) else {
+        return Err(Error::internal("a profile that its links do not join"));
+    };
+    let mut at = position[&from];
+    chain
+        .into_iter()
+        .map(|n| {
+            let link = &links[n];
+            let next = if link.a == at { link.b } else { link.a };
+            let tie = Tie {
+                from: nodes[at as usize].id,
+                to: nodes[next as usize].id,
+                asserted: link.evidence == Evidence::Asserted,
+                confirmed: link.confirmed,
+                refused: None,
+            };
+            at = next;
+            step::of(rules, &tie)
+        })
+        .collect()
+}
