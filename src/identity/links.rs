@@ -10,7 +10,7 @@ use crate::evidence::sets::Known;
 use crate::evidence::tally::DAY;
 use crate::pg::append::append;
 use crate::pg::look_up::{self, LookUp};
-use crate::pg::value::{Time, Values};
+use crate::pg::value::Values;
 use crate::pg::{Result, sql, time};
 use crate::rules::Rules;
 
