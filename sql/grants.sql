@@ -12,7 +12,7 @@ GRANT EXECUTE ON FUNCTION cdp.inbox_wake(), cdp.ingest, cdp.identify, cdp.track,
 
 -- cdp_reader reads people, not the machinery.
 GRANT SELECT ON cdp.profiles, cdp.profile_events, cdp.profile_identifiers, cdp.profile_sets,
-    cdp.segment_members, cdp.segment_history, cdp.unmatched_records,
+    cdp.segment_members, cdp.segment_history, cdp.unmatched_records, cdp.first_evidence,
     cdp.identity_changes, cdp.profile_merges, cdp.assertion_log TO cdp_reader;
 -- Not the row itself: it holds every column of the company's table, whether it is mapped or not.
 GRANT SELECT (profile_id, source, key) ON cdp.profile_records TO cdp_reader;

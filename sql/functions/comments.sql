@@ -57,6 +57,7 @@ COMMENT ON FUNCTION cdp.refresh_mappings IS 'takes up at once what changed about
 
 COMMENT ON FUNCTION cdp.begin_batch IS 'internal: first half of cdp.process_all()';
 COMMENT ON FUNCTION cdp.run_begun_batch IS 'internal: second half of cdp.process_all()';
+COMMENT ON FUNCTION cdp.require_own_transaction IS 'internal: refuses a transaction block, for procedures that commit';
 COMMENT ON FUNCTION cdp.keep_house IS 'internal: what cdp.process_all() does before and after its batches';
 COMMENT ON FUNCTION cdp.progress IS 'what the worker is doing at this moment';
 COMMENT ON FUNCTION cdp.wake_worker IS 'wakes the worker of this database at commit';

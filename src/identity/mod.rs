@@ -54,7 +54,6 @@ pub fn update_asserted(rules: &Rules, pairs: &[Pair], cause: &Cause) -> Result<T
 
 /// Derives identity anew for everything stored, and writes the differences.
 pub fn rebuild(rules: &Rules, cause: &Cause) -> Result<Touched> {
-    asserted::rebuild();
     let outcome = bulk::derive(rules)?;
     history::record(cause, &outcome, &[])?;
     Ok(outcome.touched)

@@ -48,6 +48,10 @@ LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#
 )]
 fn resolve(r#type: &str, value: &str) -> Option<i64> {
+    if !TYPE.exists() {
+        // The same as everywhere else, and not what SQL says of a table that is not there.
+        crate::install::require_tables().or_raise();
+    }
     let node = node(r#type, value).or_raise()?;
     profile_of(node.id)
 }

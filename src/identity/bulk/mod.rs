@@ -53,6 +53,8 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
         (nodes, links)
     })?;
     let mut links = found.map_err(gave_up)?;
+    // It is written by now what is blocked.
+    super::asserted::rebuild();
     let by_hand = read::by_hand(rules, &nodes)?;
     let observed = links.links.len();
     links
@@ -78,8 +80,8 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
         observed,
         resolution,
     };
-    let history = Historic::of(&graph, &moved);
-    let mut decided = write::links(&graph, &history)?;
+    let history = Historic::of(&graph, &moved, &removed);
+    let (mut decided, unlinked) = write::links(&graph, &history)?;
     decided.extend(write::asserted_links(&graph, by_hand.links, &history)?);
     let mut touched: Vec<i64> = removed.iter().map(|(_, profile)| *profile).collect();
     touched.extend(moved.iter().flat_map(|m| m.from.into_iter().chain([m.to])));
@@ -89,7 +91,7 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
         touched,
         removed,
         update: Some(Update { moved, decided }),
-        unlinked: Vec::new(),
+        unlinked,
     })
 }
 
@@ -118,19 +120,27 @@ impl Graph<'_> {
     }
 }
 
-/// The nodes whose way history tells: they were in one profile, and are in another now. Only links at
-/// those can have decided anything of it.
+/// The nodes whose way history tells: they were in one profile, and are in another now, or in none.
+/// Only links at those can have decided anything of it.
 struct Historic(Vec<bool>);
 
 impl Historic {
-    fn of(graph: &Graph, moved: &[Moved]) -> Self {
+    fn of(graph: &Graph, moved: &[Moved], removed: &[(i64, i64)]) -> Self {
         let mut told = vec![false; graph.nodes.len()];
-        for moved in moved.iter().filter(|moved| moved.from.is_some()) {
-            if let Some(node) = graph.nodes.position(moved.node_id) {
+        let moved = moved.iter().filter(|moved| moved.from.is_some());
+        let moved = moved.map(|moved| moved.node_id);
+        for node_id in moved.chain(removed.iter().map(|(node, _)| *node)) {
+            if let Some(node) = graph.nodes.position(node_id) {
                 told[node as usize] = true;
             }
         }
         Historic(told)
+    }
+
+    /// Whether a link between these nodes, where there was one, can have decided anything.
+    fn tells(&self, ends: (Option<u32>, Option<u32>)) -> bool {
+        let told = |end: Option<u32>| end.is_some_and(|node| self.0[node as usize]);
+        told(ends.0) || told(ends.1)
     }
 
     /// The decision of a link as history wants it.

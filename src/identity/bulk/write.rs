@@ -7,6 +7,7 @@ use cdp_engine::graph::{Decided, Decision, Identifiers, Link, Moved, Resolution}
 
 use super::{Graph, Historic, decision};
 use crate::args;
+use crate::identity::asserted::Pair;
 use crate::pg::append;
 use crate::pg::reader::{self, Micros};
 use crate::pg::value::{Time, Values};
@@ -254,7 +255,7 @@ pub fn clusters(
     nodes: &Nodes,
     present: &[bool],
     resolution: &Resolution,
-) -> Result<(Vec<Moved>, Vec<(i64, i64)>)> {
+) -> Result<(Vec<Moved>, Vec<Pair>)> {
     let mut former: Vec<Option<i64>> = vec![None; nodes.len()];
     let mut removed: Vec<(i64, i64)> = Vec::new();
     reader::each(
@@ -302,18 +303,24 @@ pub fn clusters(
     Ok((moved, removed))
 }
 
-/// The observed links with their decisions; of those decided otherwise, what history wants.
-pub fn links(graph: &Graph, history: &Historic) -> Result<Vec<Decided>> {
+/// The observed links with their decisions; of those decided otherwise, and of those that are no
+/// more, what history wants.
+pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<Pair>)> {
     let mut seen = vec![false; graph.observed];
     let (mut gone, mut other, mut decided) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unlinked = Vec::new();
     reader::each(
         "SELECT low, high, confirmed, first_seen, decision, rule_type FROM cdp.links",
         args![],
         |row| {
             let (low, high): (i64, i64) = (row.want(1), row.want(2));
-            let ends = graph.nodes.position(low).zip(graph.nodes.position(high));
-            let Some(n) = ends.and_then(|(low, high)| graph.links.find(low, high)) else {
+            let ends = (graph.nodes.position(low), graph.nodes.position(high));
+            let both = ends.0.zip(ends.1);
+            let Some(n) = both.and_then(|(low, high)| graph.links.find(low, high)) else {
                 gone.push((low, high));
+                if history.tells(ends) {
+                    unlinked.push((low, high));
+                }
                 return Ok(());
             };
             seen[n] = true;
@@ -376,7 +383,7 @@ pub fn links(graph: &Graph, history: &Historic) -> Result<Vec<Decided>> {
         values.put(graph.rule_type(decision));
     });
     decided.extend(new().filter_map(|n| history.decided(graph, n, None)));
-    Ok(decided)
+    Ok((decided, unlinked))
 }
 
 /// The decisions of links by hand; of those decided otherwise, what history wants.
