@@ -45,7 +45,8 @@ impl Ranks {
 }
 
 /// The order of links: asserted, then by the rank of the weaker end or of the matcher, then by
-/// weight, confirmed before seen once, first seen, and at last the types and values of the ends as
+/// weight, confirmed before seen once, first seen (for types that keep the last link: last seen
+/// alone), and at last the types and values of the ends as
 /// bytes. It depends on nothing but what the links say: not on their positions, nor on ids or the
 /// order of ends. Links that it cannot tell apart are the same evidence twice.
 pub(super) struct Order<'a, N: Identifiers + ?Sized> {
@@ -53,6 +54,8 @@ pub(super) struct Order<'a, N: Identifiers + ?Sized> {
     node_ranks: &'a [u16],
     links: &'a [Link],
     classes: Classes,
+    rules: &'a [TypeRule],
+    ranks: &'a Ranks,
     /// What is being sorted; kept for the next.
     keys: Vec<Key>,
 }
@@ -68,14 +71,16 @@ impl<'a, N: Identifiers + ?Sized> Order<'a, N> {
         nodes: &'a N,
         node_ranks: &'a [u16],
         links: &'a [Link],
-        rules: &[TypeRule],
-        ranks: &Ranks,
+        rules: &'a [TypeRule],
+        ranks: &'a Ranks,
     ) -> Self {
         Order {
             nodes,
             node_ranks,
             links,
             classes: Classes::new(links, rules, ranks),
+            rules,
+            ranks,
             keys: Vec::new(),
         }
     }
@@ -91,9 +96,17 @@ impl<'a, N: Identifiers + ?Sized> Order<'a, N> {
         keys.extend(positions.iter().map(|&link| {
             let l = &self.links[link as usize];
             let weaker = self.node_ranks[l.a as usize].max(self.node_ranks[l.b as usize]);
+            let keep_last = l.evidence == Evidence::Observed
+                && self.rules[usize::from(self.ranks.type_at(weaker))].keep_last;
+            let strength = self.classes.strength(l, weaker);
             Key {
-                strength: self.classes.strength(l, weaker),
-                first_seen: l.first_seen,
+                strength: if keep_last { strength & !1 } else { strength },
+                // In bits, NOT is the order turned round.
+                first_seen: if keep_last {
+                    !l.first_seen
+                } else {
+                    l.first_seen
+                },
                 link,
             }
         }));

@@ -9,6 +9,8 @@
 mod read;
 mod write;
 
+use std::collections::HashMap;
+
 use cdp_engine::background::Cancel;
 use cdp_engine::graph::whole::{Cancelled, Limit, Links, Nodes, Sets, Shared, Stars};
 use cdp_engine::graph::{
@@ -16,6 +18,7 @@ use cdp_engine::graph::{
 };
 
 use super::graph::Outcome;
+use super::slices;
 use crate::pg::{Error, Result, guc, thread};
 use crate::rules::Rules;
 use crate::worker::progress;
@@ -40,6 +43,10 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     write::inert(rules, &nodes, &shared, &limits)?;
     write::set_nodes(&nodes, &sets, &stars)?;
     write::set_links(&nodes, &sets, &stars)?;
+    let sliced: HashMap<i64, i64> = (0..sets.len() as u32)
+        .filter_map(|set| Some((sets.id(set), nodes.id(stars.sliced(set)?))))
+        .collect();
+    let holders = slices::rebuild(rules, &sliced)?;
 
     progress::start("identity: links", 0);
     let mut present = vec![false; nodes.len()];
@@ -48,8 +55,14 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
             present[centre as usize] = true;
         }
     }
+    for node in holders {
+        if let Some(node) = nodes.position(node) {
+            present[node as usize] = true;
+        }
+    }
+    let type_rules = rules.type_rules.clone();
     let (nodes, found) = thread::run(move |cancel| {
-        let links = sets.links(&nodes, &stars, cancel);
+        let links = sets.links(&nodes, &stars, &type_rules, cancel);
         (nodes, links)
     })?;
     let mut links = found.map_err(gave_up)?;

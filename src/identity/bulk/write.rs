@@ -142,11 +142,18 @@ pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
     let mut seen = vec![false; sets.len()];
     let (mut moved, mut gone) = (Vec::new(), Vec::new());
     reader::each(
-        "SELECT set_id, node_id FROM cdp.set_nodes",
+        "SELECT set_id, node_id, starts IS NOT NULL FROM cdp.set_nodes",
         args![],
         |row| {
             let (set_id, node): (i64, i64) = (row.want(1), row.want(2));
             let set = sets.position(set_id);
+            if set.is_some_and(|set| stars.sliced(set).is_some()) {
+                return Ok(());
+            }
+            if row.want(3) {
+                gone.push(set_id);
+                return Ok(());
+            }
             match set.and_then(|set| Some((set, nodes.id(stars.centre(set)?)))) {
                 Some((set, centre)) => {
                     seen[set as usize] = true;
@@ -310,7 +317,7 @@ pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<Pai
     let (mut gone, mut other, mut decided) = (Vec::new(), Vec::new(), Vec::new());
     let mut unlinked = Vec::new();
     reader::each(
-        "SELECT low, high, confirmed, first_seen, decision, rule_type FROM cdp.links",
+        "SELECT low, high, confirmed, first_seen, decision, rule_type, last_seen FROM cdp.links",
         args![],
         |row| {
             let (low, high): (i64, i64) = (row.want(1), row.want(2));
@@ -326,7 +333,11 @@ pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<Pai
             seen[n] = true;
             let (link, now) = graph.link(n);
             let before = decision(graph.rules, row.want(5), row.get(6));
-            let same = (row.want(3), row.want::<Micros>(4).0) == (link.confirmed, link.first_seen);
+            let dates = (
+                row.want::<Micros>(4).0,
+                row.get::<Micros>(7).map(|last| last.0),
+            );
+            let same = (row.want(3), dates) == (link.confirmed, graph.links.dates(n));
             if !same || before != Some(now) {
                 other.push(n);
                 decided.extend(history.decided(graph, n, before));
@@ -343,20 +354,22 @@ pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<Pai
     });
     in_parts("links that changed", &other, |part| {
         let links: Vec<(&Link, Decision)> = column(part, |&n| graph.link(n));
+        let dates = column(part, |&n| graph.links.dates(n));
         sql::run(
             "UPDATE cdp.links l SET confirmed = u.confirmed, first_seen = u.first_seen, \
-                 decision = u.decision, rule_type = u.rule_type \
+                 decision = u.decision, rule_type = u.rule_type, last_seen = u.last_seen \
              FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
-                         $5::smallint[], $6::integer[]) \
-                  u (low, high, confirmed, first_seen, decision, rule_type) \
+                         $5::smallint[], $6::integer[], $7::timestamptz[]) \
+                  u (low, high, confirmed, first_seen, decision, rule_type, last_seen) \
              WHERE l.low = u.low AND l.high = u.high",
             args![
                 column(&links, |(link, _)| graph.ends(link).0),
                 column(&links, |(link, _)| graph.ends(link).1),
                 column(&links, |(link, _)| link.confirmed),
-                column(&links, |(link, _)| time::to_pg(link.first_seen)),
+                column(&dates, |dates| time::to_pg(dates.0)),
                 column(&links, |(_, decision)| decision.as_code()),
-                column(&links, |(_, decision)| graph.rule_type(*decision))
+                column(&links, |(_, decision)| graph.rule_type(*decision)),
+                column(&dates, |dates| dates.1.map(time::to_pg))
             ],
         );
     });
@@ -370,6 +383,7 @@ pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<Pai
             "first_seen",
             "decision",
             "rule_type",
+            "last_seen",
         ][..],
     );
     append("writing links", table, new(), |values, n| {
@@ -378,9 +392,11 @@ pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<Pai
         values.put(low);
         values.put(high);
         values.put(link.confirmed);
-        values.put(Time(link.first_seen));
+        let (first_seen, last_seen) = graph.links.dates(n);
+        values.put(Time(first_seen));
         values.put(decision.as_code());
         values.put(graph.rule_type(decision));
+        values.put(last_seen.map(Time));
     });
     decided.extend(new().filter_map(|n| history.decided(graph, n, None)));
     Ok((decided, unlinked))
