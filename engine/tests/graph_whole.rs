@@ -112,6 +112,8 @@ fn world() -> impl Strategy<Value = World> {
         priority,
         max_per_profile: None,
         bridges,
+        time_sliced: false,
+        keep_last: false,
     });
     let shown =
         (0..3, -2..3_i64, 0..3_i64, any::<bool>()).prop_map(|(source, day, days, confirms)| {
@@ -180,7 +182,7 @@ proptest! {
             prop_assert_eq!((centre, leaves), world.star(set, &expected));
         }
 
-        let links = sets.links(&nodes, &stars, &cancel).expect("not cancelled");
+        let links = sets.links(&nodes, &stars, &world.rules, &cancel).expect("not cancelled");
         let found: BTreeMap<(i64, i64), (bool, i64)> = links
             .links
             .iter()
