@@ -99,8 +99,7 @@ fn resolved(links: &[(i64, i64)]) -> impl FnOnce() -> usize {
         priority,
         max_per_profile,
         bridges,
-        keep_last: false,
-        time_sliced: false,
+        ..TypeRule::default()
     };
     let rules = [
         rule(1, Some(1), true),

@@ -52,7 +52,7 @@ impl World {
                     .flat_map(|(members, _)| members.iter().copied())
                     .filter(|&other| self.nodes[other] == (limit.other, false))
                     .collect();
-                self.nodes[node] == (limit.of, false) && others.len() > limit.most as usize
+                self.nodes[node].0 == limit.of && others.len() > limit.most as usize
             });
             shared.extend(past.map(|limit| (node, limit)));
         }
@@ -112,8 +112,7 @@ fn world() -> impl Strategy<Value = World> {
         priority,
         max_per_profile: None,
         bridges,
-        time_sliced: false,
-        keep_last: false,
+        ..TypeRule::default()
     });
     let shown =
         (0..3, -2..3_i64, 0..3_i64, any::<bool>()).prop_map(|(source, day, days, confirms)| {
