@@ -52,7 +52,7 @@ impl World {
                     .flat_map(|(members, _)| members.iter().copied())
                     .filter(|&other| self.nodes[other] == (limit.other, false))
                     .collect();
-                self.nodes[node].0 == limit.of && others.len() > limit.most as usize
+                self.nodes[node] == (limit.of, false) && others.len() > limit.most as usize
             });
             shared.extend(past.map(|limit| (node, limit)));
         }
