@@ -78,8 +78,8 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
         observed,
         resolution,
     };
-    let history = Historic::of(&graph, &moved);
-    let mut decided = write::links(&graph, &history)?;
+    let history = Historic::of(&graph, &moved, &removed);
+    let (mut decided, unlinked) = write::links(&graph, &history)?;
     decided.extend(write::asserted_links(&graph, by_hand.links, &history)?);
     let mut touched: Vec<i64> = removed.iter().map(|(_, profile)| *profile).collect();
     touched.extend(moved.iter().flat_map(|m| m.from.into_iter().chain([m.to])));
@@ -89,7 +89,7 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
         touched,
         removed,
         update: Some(Update { moved, decided }),
-        unlinked: Vec::new(),
+        unlinked,
     })
 }
 
@@ -118,25 +118,31 @@ impl Graph<'_> {
     }
 }
 
-/// The nodes whose way history tells: they were in one profile, and are in another now. Only links at
-/// those can have decided anything of it.
+/// The nodes whose way history tells: they were in one profile, and are in another now, or in none.
+/// Only links at those can have decided anything of it.
 struct Historic(Vec<bool>);
 
 impl Historic {
-    fn of(graph: &Graph, moved: &[Moved]) -> Self {
+    fn of(graph: &Graph, moved: &[Moved], removed: &[(i64, i64)]) -> Self {
         let mut told = vec![false; graph.nodes.len()];
-        for moved in moved.iter().filter(|moved| moved.from.is_some()) {
-            if let Some(node) = graph.nodes.position(moved.node_id) {
+        let moved = moved.iter().filter(|moved| moved.from.is_some());
+        let ids = moved.map(|moved| moved.node_id);
+        for id in ids.chain(removed.iter().map(|(id, _)| *id)) {
+            if let Some(node) = graph.nodes.position(id) {
                 told[node as usize] = true;
             }
         }
         Historic(told)
     }
 
+    fn tells(&self, node: u32) -> bool {
+        self.0[node as usize]
+    }
+
     /// The decision of a link as history wants it.
     fn decided(&self, graph: &Graph, n: usize, before: Option<Decision>) -> Option<Decided> {
         let (link, decision) = graph.link(n);
-        let told = self.0[link.a as usize] || self.0[link.b as usize];
+        let told = self.tells(link.a) || self.tells(link.b);
         (told && before != Some(decision)).then(|| {
             let (a_id, b_id) = graph.ends(link);
             Decided {

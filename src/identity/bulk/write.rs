@@ -303,23 +303,30 @@ pub fn clusters(
     Ok((moved, removed))
 }
 
-/// The observed links with their decisions; of those decided otherwise, what history wants.
-pub fn links(graph: &Graph, history: &Historic) -> Result<Vec<Decided>> {
+/// The observed links with their decisions. Of those decided otherwise, and of those that joined and
+/// are no more, what history wants.
+pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<(i64, i64)>)> {
     let mut seen = vec![false; graph.observed];
     let (mut gone, mut other, mut decided) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unlinked = Vec::new();
     reader::each(
         "SELECT low, high, confirmed, first_seen, decision, rule_type FROM cdp.links",
         args![],
         |row| {
             let (low, high): (i64, i64) = (row.want(1), row.want(2));
             let ends = graph.nodes.position(low).zip(graph.nodes.position(high));
+            let before = decision(graph.rules, row.want(5), row.get(6));
             let Some(n) = ends.and_then(|(low, high)| graph.links.find(low, high)) else {
                 gone.push((low, high));
+                let told =
+                    ends.is_some_and(|(low, high)| history.tells(low) || history.tells(high));
+                if told && before == Some(Decision::Accepted) {
+                    unlinked.push((low, high));
+                }
                 return Ok(());
             };
             seen[n] = true;
             let (link, now) = graph.link(n);
-            let before = decision(graph.rules, row.want(5), row.get(6));
             let same = (row.want(3), row.want::<Micros>(4).0) == (link.confirmed, link.first_seen);
             if !same || before != Some(now) {
                 other.push(n);
@@ -370,7 +377,7 @@ pub fn links(graph: &Graph, history: &Historic) -> Result<Vec<Decided>> {
         );
         decided.extend(part.iter().filter_map(|&n| history.decided(graph, n, None)));
     });
-    Ok(decided)
+    Ok((decided, unlinked))
 }
 
 /// The decisions of links by hand; of those decided otherwise, what history wants.
