@@ -12,13 +12,14 @@ GRANT EXECUTE ON FUNCTION cdp.inbox_wake(), cdp.ingest, cdp.identify, cdp.track,
 
 -- cdp_reader reads people, not the machinery.
 GRANT SELECT ON cdp.profiles, cdp.profile_events, cdp.profile_identifiers, cdp.profile_sets,
-    cdp.segment_members, cdp.segment_history, cdp.unmatched_records,
-    cdp.identity_changes, cdp.profile_merges, cdp.assertion_log TO cdp_reader;
+    cdp.segment_members, cdp.segment_history, cdp.unmatched_records, cdp.first_evidence,
+    cdp.identity_changes, cdp.profile_merges, cdp.assertion_log,
+    cdp.identity_issues, cdp.link_ends TO cdp_reader;
 -- Not the row itself: it holds every column of the company's table, whether it is mapped or not.
 GRANT SELECT (profile_id, source, key) ON cdp.profile_records TO cdp_reader;
 GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nodes, cdp.set_traits,
     cdp.set_evidence, cdp.identifier_sets, cdp.set_members, cdp.set_links, cdp.links,
-    cdp.inert_identifiers, cdp.asserted_links, cdp.cannot_links, cdp.assertions,
+    cdp.inert_identifiers, cdp.switch_points, cdp.sliced_sets, cdp.asserted_links, cdp.cannot_links, cdp.assertions,
     cdp.identity_steps, cdp.identity_moves, cdp.profile_changes,
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;

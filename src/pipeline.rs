@@ -170,10 +170,11 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     // Evidence: what was added, and what was withdrawn.
     let withdrawn_from = profile::rows::of_sets(&rows.recount);
     let recount = rows.sets_to_recount();
-    let mut added = tally::add(messages.iter().chain(rows.added()), &known.new_sets);
+    let mut added = tally::add(rules, messages.iter().chain(rows.added()), &known.new_sets);
     tally::recount(&recount);
     added.changed.extend_from_slice(&recount);
     added.appeared.extend_from_slice(&recount);
+    added.recounted.clone_from(&recount);
 
     // Identity, traits, profiles: only what the changes can reach.
     let first_of_set = OnceCell::new();
@@ -182,6 +183,9 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     moved.extend(withdrawn_from);
     moved.extend(profile::rows::of_sets(&recount));
     let all = || messages.iter().chain(&rows.statements);
+    moved.extend(identity::slices::profiles_at(rules, || {
+        all().map(|said| (said.set_id, said.time))
+    }));
     let said = profile::candidates::merge(
         rules,
         profile::candidates::fold(rules, all()),
@@ -228,6 +232,8 @@ pub fn recount(rules: &Rules, changed: &[(i64, i32)], cause: &Cause) -> Result<(
     let changes = tally::Added {
         changed: sets.clone(),
         appeared: sets.clone(),
+        shown: Vec::new(),
+        recounted: sets.clone(),
     };
     touched.extend(identity::update(
         rules,

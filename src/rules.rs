@@ -88,6 +88,16 @@ impl Rules {
             .map_or(Keep::UNDECLARED, |declared| declared.spec.keep())
     }
 
+    /// Whether identifiers of some type serve one person after another.
+    pub fn slices_time(&self) -> bool {
+        self.type_rules.iter().any(|rule| rule.time_sliced)
+    }
+
+    /// Whether of some type the last link is kept.
+    pub fn keeps_last(&self) -> bool {
+        self.type_rules.iter().any(|rule| rule.keep_last)
+    }
+
     /// The index of a type by its id.
     pub fn type_index(&self, type_id: i32) -> Result<usize> {
         self.type_ids
@@ -142,7 +152,7 @@ fn load_types() -> Result<Types> {
     let loaded: Vec<Result<Loaded>> = sql::rows(
         "SELECT type_id, name, priority, max_per_profile, bridges, normaliser, default_region, \
                 pattern, blocked_values, blocked_patterns, builtin_blocked, paths, \
-                max_degree::text, record_source_id \
+                max_degree::text, record_source_id, keep = 'last', time_sliced \
          FROM cdp.identifier_types ORDER BY priority, type_id",
         args![],
         |row| {
@@ -153,6 +163,8 @@ fn load_types() -> Result<Types> {
                     priority: row.want(3),
                     max_per_profile: row.get::<i32>(4).map(|max| max.max(0) as u32),
                     bridges: row.want(5),
+                    keep_last: row.want(15),
+                    time_sliced: row.want(16),
                 },
                 spec: TypeSpec {
                     normaliser: normaliser(&row.want::<String>(6), row.get(7))?,

@@ -59,7 +59,12 @@ impl World {
                 Evidence::Observed => (1, priority, 0, of_type, Reverse(0)),
                 Evidence::Matched { priority, weight } => (1, priority, 1, 0, Reverse(weight)),
             };
-            (strength, Reverse(link.confirmed), link.first_seen, ends)
+            let keeps_last = self.rules[usize::from(of_type)].keep_last;
+            let (confirmed, time) = match keeps_last && link.evidence == Evidence::Observed {
+                true => (false, -link.first_seen),
+                false => (link.confirmed, link.first_seen),
+            };
+            (strength, Reverse(confirmed), time, ends)
         });
         order
     }
@@ -160,11 +165,13 @@ fn rules() -> impl Strategy<Value = Vec<TypeRule>> {
         2 => Just(Some(3)),
         1 => Just(Some(0)),
     ];
-    let rule = (0..4, max, any::<bool>());
-    let rule = rule.prop_map(|(priority, max_per_profile, bridges)| TypeRule {
+    let rule = (0..4, max, any::<bool>(), any::<bool>());
+    let rule = rule.prop_map(|(priority, max_per_profile, bridges, keep_last)| TypeRule {
         priority,
         max_per_profile,
         bridges,
+        keep_last,
+        ..TypeRule::default()
     });
     prop::collection::vec(rule, 4)
 }

@@ -36,6 +36,7 @@ impl Graph {
             priority,
             max_per_profile,
             bridges,
+            ..TypeRule::default()
         };
         Graph {
             rules: vec![
@@ -364,6 +365,7 @@ fn more_types_than_bits_in_a_word() {
             priority: -t,
             max_per_profile: (t == 1).then_some(1),
             bridges: t != 0,
+            ..TypeRule::default()
         })
         .collect();
     let nodes: Vec<Node> = (0..)

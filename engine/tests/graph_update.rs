@@ -1,8 +1,8 @@
 //! The incremental pass gives what a full pass gives, and reads no more than it must.
 
 use cdp_engine::graph::{
-    Decided, Decision, Evidence, Link, Moved, Node, Refusal, Store, StoredLink, StoredNode,
-    TypeRule, Update, resolve, update,
+    Changes, Decided, Decision, Evidence, Link, Moved, Node, Refusal, Store, StoredLink,
+    StoredNode, TypeRule, Update, resolve, update,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,6 +19,7 @@ struct Memory {
     cannot: BTreeSet<(i64, i64)>,
     /// Nodes read since this was last cleared.
     nodes_read: usize,
+    links_read: usize,
     calls: usize,
 }
 
@@ -44,6 +45,25 @@ impl Store for Memory {
     fn links_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredLink>, Infallible> {
         assert_distinct(node_ids);
         let of = |l: &&StoredLink| node_ids.contains(&l.a_id) || node_ids.contains(&l.b_id);
+        let found: Vec<StoredLink> = self.links.values().filter(of).copied().collect();
+        self.links_read += found.len();
+        Ok(found)
+    }
+
+    fn accepted_within(&mut self, clusters: &[Vec<i64>]) -> Result<Vec<StoredLink>, Infallible> {
+        let of = |l: &&StoredLink| {
+            let within = |c: &Vec<i64>| c.contains(&l.a_id) && c.contains(&l.b_id);
+            l.decision == Some(Decision::Accepted) && clusters.iter().any(within)
+        };
+        let found: Vec<StoredLink> = self.links.values().filter(of).copied().collect();
+        self.links_read += found.len();
+        Ok(found)
+    }
+
+    fn links_between(&mut self, pairs: &[(i64, i64)]) -> Result<Vec<StoredLink>, Infallible> {
+        let of = |l: &&StoredLink| {
+            pairs.contains(&(l.a_id, l.b_id)) || pairs.contains(&(l.b_id, l.a_id))
+        };
         Ok(self.links.values().filter(of).copied().collect())
     }
 
@@ -104,9 +124,20 @@ impl Memory {
         }
     }
 
-    fn update(&mut self, changed: &[i64], rules: &[TypeRule]) -> Update {
-        (self.nodes_read, self.calls) = (0, 0);
-        let found = match update(self, changed, rules) {
+    /// An update after nodes were disturbed.
+    fn update(&mut self, disturbed: &[i64], rules: &[TypeRule]) -> Update {
+        self.update_after(
+            &Changes {
+                disturbed: disturbed.to_vec(),
+                ..Changes::default()
+            },
+            rules,
+        )
+    }
+
+    fn update_after(&mut self, changes: &Changes, rules: &[TypeRule]) -> Update {
+        (self.nodes_read, self.links_read, self.calls) = (0, 0, 0);
+        let found = match update(self, changes, rules) {
             Ok(found) => found,
             Err(never) => match never {},
         };
@@ -147,20 +178,21 @@ impl Memory {
     }
 }
 
-fn rule(priority: i32, max_per_profile: Option<u32>, bridges: bool) -> TypeRule {
+fn rule_of(priority: i32, max_per_profile: Option<u32>, bridges: bool) -> TypeRule {
     TypeRule {
         priority,
         max_per_profile,
         bridges,
+        ..TypeRule::default()
     }
 }
 
 /// user_id and email unique, anonymous_id without limits but not bridging.
 fn three_types() -> [TypeRule; 3] {
     [
-        rule(1, Some(1), true),
-        rule(2, Some(1), true),
-        rule(3, None, false),
+        rule_of(1, Some(1), true),
+        rule_of(2, Some(1), true),
+        rule_of(3, None, false),
     ]
 }
 
@@ -252,12 +284,123 @@ fn an_added_link_reads_its_clusters_and_their_boundary_only() {
     let device = people * 3 + 1;
     memory.add_node(device, 2);
     memory.observe(3_001, device, 1);
-    let found = memory.update(&[3_001, device], &rules);
+    let gained = |a: i64, b: i64| Changes {
+        gained: vec![(a, b)],
+        ..Changes::default()
+    };
+    let found = memory.update_after(&gained(3_001, device), &rules);
     assert_eq!(found.moved.len(), 1);
     assert_eq!(found.decided.len(), 1);
-    // The person and the device, and the neighbours on both sides.
-    assert_eq!(memory.nodes_read, 3 + 1 + 2 * 3);
-    assert_eq!(memory.calls, 2);
+    // The person and the device: no rule asks how many devices somebody has.
+    assert_eq!((memory.nodes_read, memory.calls), (3 + 1, 1));
+
+    // An e-mail may change for what reason the neighbours are refused: those on both sides are read.
+    let email = device + 1;
+    memory.add_node(email, 1);
+    memory.cannot.insert((email, 1));
+    memory.observe(3_001, email, 1);
+    memory.update_after(&gained(3_001, email), &rules);
+    assert_eq!(memory.nodes_read, 3 + 1 + 1 + 2 * 3);
+    let full = memory.rebuilt(&rules);
+    assert_eq!((memory.nodes, memory.links), (full.nodes, full.links));
+}
+
+#[test]
+fn one_more_person_at_a_kiosk_reads_none_of_the_others() {
+    let rules = three_types();
+    let kiosk = 10_000;
+    let mut memory = Memory::default();
+    memory.add_node(kiosk, 2);
+    for user in 1..=1_000 {
+        memory.add_node(user, 0);
+        memory.observe(user, kiosk, user);
+    }
+    memory = memory.rebuilt(&rules);
+    let refused = |m: &Memory| {
+        m.links
+            .values()
+            .filter(|l| l.decision != Some(Decision::Accepted))
+            .count()
+    };
+    assert_eq!(refused(&memory), 999);
+
+    let one_more = |memory: &mut Memory, user: i64, first_seen: i64| {
+        if !memory.nodes.contains_key(&user) {
+            memory.add_node(user, 0);
+        }
+        memory.observe(user, kiosk, first_seen);
+        let changes = Changes {
+            gained: vec![(user, kiosk)],
+            ..Changes::default()
+        };
+        memory.update_after(&changes, &rules)
+    };
+    let found = one_more(&mut memory, 2_000, 2_000);
+    assert_eq!((found.moved.len(), found.decided.len()), (1, 1));
+    assert_eq!((memory.nodes_read, memory.links_read), (3, 1));
+    // Nor does one that was there before, and is known to have come earlier.
+    let found = one_more(&mut memory, 500, 50);
+    assert_eq!((found.moved.len(), found.decided.len()), (0, 0));
+    assert_eq!((memory.nodes_read, memory.links_read), (3, 1));
+    // Who takes it over is another matter: the reason of every refusal is looked at.
+    let found = one_more(&mut memory, 700, 0);
+    assert_eq!((found.moved.len(), found.decided.len()), (1, 2));
+    let full = memory.rebuilt(&rules);
+    assert_eq!((memory.nodes, memory.links), (full.nodes, full.links));
+}
+
+/// Checks an update after links were gained against a full pass.
+fn gain(memory: &mut Memory, pairs: &[(i64, i64)], rules: &[TypeRule]) {
+    let changes = Changes {
+        gained: pairs.to_vec(),
+        ..Changes::default()
+    };
+    memory.update_after(&changes, rules);
+    let full = memory.rebuilt(rules);
+    assert_eq!(memory.nodes, full.nodes);
+    assert_eq!(memory.links, full.links);
+}
+
+#[test]
+fn a_device_that_must_not_meet_somebody_changes_the_reason() {
+    let rules = three_types();
+    let mut memory = Memory::default();
+    for (id, type_idx) in [(1, 0), (2, 0), (3, 2), (4, 2)] {
+        memory.add_node(id, type_idx);
+    }
+    memory.observe(1, 3, 1);
+    memory.observe(2, 3, 9);
+    memory.cannot.insert((4, 2));
+    memory = memory.rebuilt(&rules);
+    memory.observe(1, 4, 3);
+    gain(&mut memory, &[(1, 4)], &rules);
+    let decision = memory.links[&(2, 3, 0)].decision;
+    assert_eq!(decision, Some(Decision::Refused(Refusal::CannotLink)));
+}
+
+#[test]
+fn parts_that_meet_earlier_over_a_device_change_the_reason() {
+    let rules = [
+        rule_of(1, Some(1), true),
+        rule_of(2, None, true),
+        rule_of(3, Some(1), true),
+        rule_of(4, Some(1), true),
+    ];
+    let mut memory = Memory::default();
+    for (id, type_idx) in [(1, 0), (2, 3), (3, 2), (4, 3), (5, 2), (6, 1)] {
+        memory.add_node(id, type_idx);
+    }
+    memory.put_link((1, 2, 1), Evidence::Asserted, true, 0);
+    memory.put_link((4, 5, 1), Evidence::Asserted, true, 0);
+    memory.observe(1, 3, 5);
+    memory.observe(1, 5, 3);
+    memory = memory.rebuilt(&rules);
+    let reason = |m: &Memory| m.links[&(1, 5, 0)].decision.and_then(Decision::type_idx);
+    assert_eq!(reason(&memory), Some(3));
+    memory.observe(1, 6, 1);
+    memory.observe(3, 6, 1);
+    gain(&mut memory, &[(1, 6), (3, 6)], &rules);
+    assert_eq!(reason(&memory), Some(2));
 }
 
 /// One change of the stored graph.
@@ -286,17 +429,26 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
+/// Whether a link now comes no later in the order of the pass than it did.
+fn is_earlier(now: &StoredLink, before: &StoredLink, keeps_last: bool) -> bool {
+    let key = |l: &StoredLink| match l.evidence {
+        Evidence::Observed if keeps_last => (0, false, -l.first_seen),
+        Evidence::Matched { weight, .. } => (-weight, !l.confirmed, l.first_seen),
+        _ => (0, !l.confirmed, l.first_seen),
+    };
+    key(now) <= key(before)
+}
+
 impl Memory {
-    /// Makes a change and gives the pairs of nodes whose link or cannot-link it is about; a new node
-    /// is a pair with itself.
-    fn change(&mut self, change: &Change, types: &[u16]) -> Vec<(i64, i64)> {
+    /// Makes a change, and names no more than must be named: of pairs, one end.
+    fn change(&mut self, change: &Change, rules: &[TypeRule], types: &[u16], named: &mut Named) {
+        let refused = |l: &StoredLink| matches!(l.decision, None | Some(Decision::Refused(_)));
         match *change {
             Change::Put(key, confirmed, first_seen) => {
-                let mut about = vec![(key.0, key.1)];
                 for id in [key.0, key.1] {
                     if !self.nodes.contains_key(&id) {
                         self.add_node(id, types[id as usize - 1]);
-                        about.push((id, id));
+                        named.changes.nodes.push(id);
                     }
                 }
                 let evidence = match key.2 {
@@ -307,41 +459,66 @@ impl Memory {
                         weight: first_seen as i32 % 3,
                     },
                 };
+                let before = self.links.get(&key).copied();
                 self.put_link(key, evidence, confirmed, first_seen);
-                about
+                let weaker = [key.0, key.1].map(|id| types[id as usize - 1]);
+                let weaker = weaker
+                    .into_iter()
+                    .max_by_key(|&t| (rules[usize::from(t)].priority, t));
+                let keeps_last = weaker.is_some_and(|t| rules[usize::from(t)].keep_last);
+                let is_gain = before.is_none_or(|before| {
+                    refused(&before) || is_earlier(&self.links[&key], &before, keeps_last)
+                });
+                if is_gain && evidence != Evidence::Asserted {
+                    named.changes.gained.push((key.1, key.0));
+                } else {
+                    named.pairs.push((key.0, key.1));
+                }
             }
             Change::Remove(n) => {
                 let key = n.checked_rem(self.links.len());
                 let key = key.and_then(|n| self.links.keys().nth(n).copied());
                 let gone = key.and_then(|key| self.links.remove(&key));
-                gone.map(|l| (l.b_id, l.a_id)).into_iter().collect()
+                let gone = gone.filter(|l| !refused(l));
+                named.pairs.extend(gone.map(|l| (l.b_id, l.a_id)));
             }
             Change::Forbid(a, b) => {
                 self.cannot.insert((a, b));
-                vec![(a, b)]
+                named.pairs.push((a, b));
             }
             Change::Allow(n) => {
                 let pair = n.checked_rem(self.cannot.len());
                 let pair = pair.and_then(|n| self.cannot.iter().nth(n).copied());
-                pair.filter(|pair| self.cannot.remove(pair))
-                    .into_iter()
-                    .collect()
+                named
+                    .pairs
+                    .extend(pair.filter(|pair| self.cannot.remove(pair)));
             }
             Change::RemoveNode(id) => {
                 self.nodes.remove(&id);
                 let of = |key: &LinkKey| key.0 == id || key.1 == id;
-                let gone = self.links.keys().filter(|k| of(k)).map(|k| (k.0, k.1));
-                let gone = gone.collect();
+                let gone = self.links.iter().filter(|(k, l)| of(k) && !refused(l));
+                named.pairs.extend(gone.map(|(k, _)| (k.0, k.1)));
                 self.links.retain(|key, _| !of(key));
-                gone
             }
         }
     }
 }
 
+/// What a batch of changes names.
+#[derive(Default)]
+struct Named {
+    changes: Changes,
+    /// One end of each is to be disturbed.
+    pairs: Vec<(i64, i64)>,
+}
+
 fn rules() -> impl Strategy<Value = Vec<TypeRule>> {
-    let max = prop_oneof![6 => Just(Some(1)), 1 => Just(Some(2)), 1 => Just(None)];
-    let rule = (0..3, max, any::<bool>()).prop_map(|(p, m, b)| rule(p, m, b));
+    let max = prop_oneof![4 => Just(Some(1)), 1 => Just(Some(2)), 3 => Just(None)];
+    let rule = (0..3, max, any::<bool>(), any::<bool>());
+    let rule = rule.prop_map(|(p, m, b, keep_last)| TypeRule {
+        keep_last,
+        ..rule_of(p, m, b)
+    });
     prop::collection::vec(rule, 4)
 }
 
@@ -358,13 +535,15 @@ proptest! {
         for mut batch in batches {
             // An id is not reused, so a batch does not remove a node and then add it.
             batch.sort_by_key(|c| matches!(c, Change::RemoveNode(_)));
-            let about: Vec<(i64, i64)> =
-                batch.iter().flat_map(|c| memory.change(c, &types)).collect();
+            let mut named = Named::default();
+            for change in &batch {
+                memory.change(change, &rules, &types, &mut named);
+            }
+            let Named { mut changes, pairs } = named;
             // One end of each suffices, if it still exists.
             let exists = |id: &i64| memory.nodes.contains_key(id);
-            let named = about.iter().filter_map(|&(a, b)| [a, b].into_iter().find(exists));
-            let changed: Vec<i64> = named.collect();
-            memory.update(&changed, &rules);
+            changes.disturbed = pairs.iter().filter_map(|&(a, b)| [a, b].into_iter().find(exists)).collect();
+            memory.update_after(&changes, &rules);
             let full = memory.rebuilt(&rules);
             prop_assert_eq!(&memory.nodes, &full.nodes);
             prop_assert_eq!(&memory.links, &full.links);

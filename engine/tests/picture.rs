@@ -199,8 +199,15 @@ fn what_is_left_out_is_said() {
 
 #[test]
 fn json_says_it_all() {
-    let mut picture = star(&["u1", "a\"@x\u{1}", "u2"]);
+    let mut picture = star(&["u1", "a\"@x\u{1}", "u2", "kiosk", "null"]);
     picture.nodes[2].profile_id = Some(7);
+    picture.nodes[3].standing = Standing::Shared {
+        type_idx: 0,
+        degree: 11,
+    };
+    picture.nodes[4].standing = Standing::Blocked;
+    picture.links[2].decision = None;
+    picture.links[3].decision = None;
     picture.links[1].decision = Some(Decision::Refused(Refusal::Bridge { type_idx: 0 }));
     let whole: Value = serde_json::from_str(&json(&picture)).expect("it is JSON");
     assert_eq!(
@@ -209,9 +216,29 @@ fn json_says_it_all() {
     );
     assert_eq!(
         whole["links"][1],
-        object!({"from": 1, "to": 3, "kind": "observed", "decision": "bridge", "rule_of": "user_id",
+        object!({"from": 1, "to": 3, "kind": "observed", "decision": "refused", "rule": "bridge", "rule_of": "user_id",
                  "sources": ["web"], "count": 2, "confirmed": true,
                  "first_seen": "2026-01-05T10:00:00Z", "last_seen": "2026-01-06T10:00:00Z"})
+    );
+    let rules: Vec<[&Value; 3]> = whole["links"]
+        .as_array()
+        .expect("links are a list")
+        .iter()
+        .map(|link| [&link["decision"], &link["rule"], &link["rule_of"]])
+        .collect();
+    let null = Value::Null;
+    assert_eq!(
+        rules,
+        [
+            [&object!("accepted"), &null, &null],
+            [&object!("refused"), &object!("bridge"), &object!("user_id")],
+            [
+                &object!("refused"),
+                &object!("max_degree"),
+                &object!("user_id")
+            ],
+            [&object!("refused"), &object!("blocked"), &null],
+        ]
     );
 }
 

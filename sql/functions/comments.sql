@@ -13,8 +13,10 @@ COMMENT ON FUNCTION cdp.start IS 'lets this server process messages for this dat
 COMMENT ON FUNCTION cdp.create_source IS 'declares a source of messages';
 COMMENT ON FUNCTION cdp.alter_source IS 'changes a source; NULL leaves as it is, reset names what to set back';
 COMMENT ON FUNCTION cdp.drop_source IS 'drops a source from which nothing was accepted';
-COMMENT ON FUNCTION cdp.create_identifier_type IS 'declares an identifier type and the rules by which it joins profiles';
-COMMENT ON FUNCTION cdp.alter_identifier_type IS 'changes the rules of an identifier type, also for the past; NULL leaves as it is, reset names what to set back';
+COMMENT ON FUNCTION cdp.create_identifier_type(text, integer, integer, boolean, text, text, text, text[], text[], boolean, jsonb, text[], boolean, text) IS 'declares an identifier type and the rules by which it joins profiles';
+COMMENT ON FUNCTION cdp.create_identifier_type(text, integer, integer, boolean, text, text, text, text[], text[], boolean, jsonb, text[]) IS 'the same, as it was called once: dumps name it';
+COMMENT ON FUNCTION cdp.alter_identifier_type(text, integer, integer, boolean, text, text, text, text[], text[], boolean, jsonb, text[], text[]) IS 'the same, as it was called once: dumps name it';
+COMMENT ON FUNCTION cdp.alter_identifier_type(text, integer, integer, boolean, text, text, text, text[], text[], boolean, jsonb, text[], boolean, text, text[]) IS 'changes the rules of an identifier type, also for the past; NULL leaves as it is, reset names what to set back';
 COMMENT ON FUNCTION cdp.drop_identifier_type IS 'drops an identifier type of which no identifier was accepted';
 COMMENT ON FUNCTION cdp.create_trait IS 'declares a trait: a typed column of cdp.profiles, filled from what was accepted';
 COMMENT ON FUNCTION cdp.alter_trait IS 'changes which value of a trait wins, or its description; NULL leaves as it is, reset names what to set back';
@@ -58,6 +60,7 @@ COMMENT ON FUNCTION cdp.refresh_mappings IS 'takes up at once what changed about
 
 COMMENT ON FUNCTION cdp.begin_batch IS 'internal: first half of cdp.process_all()';
 COMMENT ON FUNCTION cdp.run_begun_batch IS 'internal: second half of cdp.process_all()';
+COMMENT ON FUNCTION cdp.require_own_transaction IS 'internal: refuses a transaction block, for procedures that commit';
 COMMENT ON FUNCTION cdp.keep_house IS 'internal: what cdp.process_all() does before and after its batches';
 COMMENT ON FUNCTION cdp.progress IS 'what the worker is doing at this moment';
 COMMENT ON FUNCTION cdp.wake_worker IS 'wakes the worker of this database at commit';

@@ -14,6 +14,10 @@ BEGIN
         RAISE EXCEPTION 'a message is a JSON object, not a %', jsonb_typeof(message)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass one message, or an array of messages.';
     END IF;
+    IF to_regclass('cdp.inbox') IS NULL THEN
+        RAISE EXCEPTION 'pg_cdp is not initialised in this database'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run SELECT cdp.init();';
+    END IF;
     INSERT INTO cdp.inbox (source, message)
     SELECT ingest.source, m::text
       FROM jsonb_array_elements(CASE jsonb_typeof(message) WHEN 'array' THEN message

@@ -6,6 +6,7 @@ DECLARE
     v_run bigint;
     v_status pg_catalog.text;
 BEGIN
+    PERFORM cdp.require_own_transaction('cdp.run_due_jobs()');
     LOOP
         v_run := cdp.claim_due_job();
         COMMIT;

@@ -8,6 +8,7 @@ DECLARE
     v_read bigint;
     v_step integer := 0;
 BEGIN
+    PERFORM cdp.require_own_transaction('cdp.process_all()');
     WHILE cdp.keep_house(false, v_step) LOOP
         COMMIT;
         v_step := v_step OPERATOR(pg_catalog.+) 1;

@@ -7,7 +7,7 @@ SELECT t.node_id, t.inert, array_agg(DISTINCT s.name ORDER BY s.name), sum(e.cou
           JOIN cdp.identifier_sets i ON i.set_id = d.set_id
          CROSS JOIN LATERAL unnest(i.nodes) m (node_id)
           JOIN cdp.inert_identifiers x ON x.node_id = m.node_id
-         WHERE d.node_id = ANY ($1::bigint[]) AND cardinality(i.nodes) > 1 AND m.node_id <> d.node_id
+         WHERE d.node_id = ANY ($1::bigint[]) AND d.node_id = ANY (i.nodes) AND m.node_id <> d.node_id
         UNION
         SELECT d.node_id, x.node_id, d.set_id
           FROM cdp.inert_identifiers x

@@ -1,5 +1,6 @@
 //! Identifier types: what people are known by, and the rules by which it joins them.
 
+mod former;
 mod functions;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,9 @@ pub const MAX_PRIORITY: i32 = 999;
 /// What the names of the types of mapped records begin with.
 const RECORD_PREFIX: &str = "record:";
 
+/// Which of two links that are equally strong wins.
+const KEEP: [&str; 2] = ["first", "last"];
+
 const NORMALISERS: [&str; 6] = ["text", "casefold", "email", "phone", "digits", "none"];
 
 /// A declared identifier type.
@@ -39,6 +43,8 @@ pub struct IdentifierType {
     builtin_blocked: bool,
     max_degree: BTreeMap<String, i32>,
     paths: Vec<String>,
+    time_sliced: bool,
+    keep: String,
 }
 
 impl IdentifierType {
@@ -56,6 +62,8 @@ impl IdentifierType {
             builtin_blocked: true,
             max_degree: BTreeMap::new(),
             paths: Vec::new(),
+            time_sliced: false,
+            keep: KEEP[0].to_owned(),
         }
     }
 
@@ -108,6 +116,8 @@ impl IdentifierType {
                 self.builtin_blocked,
                 pgrx::JsonB(max_degree),
                 self.paths.clone(),
+                self.time_sliced,
+                self.keep.as_str(),
             ],
         );
     }
@@ -190,6 +200,8 @@ impl Declared for IdentifierType {
         "builtin_blocked",
         "max_degree",
         "paths",
+        "time_sliced",
+        "keep",
     ];
 
     fn name(&self) -> &str {
@@ -252,6 +264,16 @@ impl Declared for IdentifierType {
             !self.paths.is_empty(),
             Value::from(self.paths.as_slice()),
         );
+        put(
+            "time_sliced",
+            self.time_sliced,
+            Value::from(self.time_sliced),
+        );
+        put(
+            "keep",
+            self.keep != default.keep,
+            Value::from(self.keep.as_str()),
+        );
         out
     }
 
@@ -268,6 +290,8 @@ impl Declared for IdentifierType {
             builtin_blocked: object.or("builtin_blocked", true, Node::boolean)?,
             max_degree: object.or("max_degree", BTreeMap::new(), degrees)?,
             paths: object.or("paths", Vec::new(), Node::texts)?,
+            time_sliced: object.or("time_sliced", false, Node::boolean)?,
+            keep: object.or("keep", default.keep, Node::text)?,
             name: default.name,
             priority: default.priority,
         })
@@ -276,7 +300,7 @@ impl Declared for IdentifierType {
     fn all(reading: Reading) -> Vec<Self> {
         let sql = "SELECT name, priority, max_per_profile, bridges, normaliser, default_region, \
                           pattern, blocked_values, blocked_patterns, builtin_blocked, max_degree, \
-                          paths \
+                          paths, time_sliced, keep \
                    FROM cdp.identifier_types WHERE record_source_id IS NULL \
                    ORDER BY priority, type_id";
         reading.rows(sql, args![], |row| Self {
@@ -292,6 +316,8 @@ impl Declared for IdentifierType {
             builtin_blocked: row.want(10),
             max_degree: stored_degrees(&row.want::<pgrx::JsonB>(11).0),
             paths: row.want(12),
+            time_sliced: row.want(13),
+            keep: row.want(14),
         })
     }
 
@@ -336,6 +362,29 @@ impl Declared for IdentifierType {
                 "default_region is for the normaliser \"phone\" only".to_owned(),
             );
         }
+        if !KEEP.contains(&self.keep.as_str()) {
+            let error = Error::invalid(format!("unknown keep \"{}\"", self.keep))
+                .hint(names::hint(&self.keep, "values of keep", &KEEP));
+            return Err(Fault::of("keep", error));
+        }
+        let joins = [
+            ("max_per_profile", self.max_per_profile.is_some()),
+            ("max_degree", !self.max_degree.is_empty()),
+            ("keep", self.keep != KEEP[0]),
+        ];
+        if self.time_sliced
+            && let Some((attribute, _)) = joins.iter().find(|(_, given)| *given)
+        {
+            let error = Error::invalid(format!(
+                "{attribute} does not go with time_sliced: \"{}\" joins no profile",
+                self.name
+            ))
+            .hint(format!(
+                "Leave out {attribute}, or time_sliced. To set one back: cdp.alter_identifier_type('{}', reset => '{{{attribute}}}').",
+                self.name
+            ));
+            return Err(Fault::of(*attribute, error));
+        }
         IdentifierTypes::new(vec![self.spec()?]).map_err(fault_of)?;
         Ok(())
     }
@@ -345,8 +394,9 @@ impl Declared for IdentifierType {
         self.write(
             "INSERT INTO cdp.identifier_types \
                  (name, priority, max_per_profile, bridges, normaliser, default_region, pattern, \
-                  blocked_values, blocked_patterns, builtin_blocked, max_degree, paths) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                  blocked_values, blocked_patterns, builtin_blocked, max_degree, paths, \
+                  time_sliced, keep) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         );
         Ok(())
     }
@@ -371,7 +421,7 @@ impl Declared for IdentifierType {
                 SET priority = $2, max_per_profile = $3, bridges = $4, normaliser = $5, \
                     default_region = $6, pattern = $7, blocked_values = $8, \
                     blocked_patterns = $9, builtin_blocked = $10, max_degree = $11, paths = $12, \
-                    version = version + 1 \
+                    time_sliced = $13, keep = $14, version = version + 1 \
               WHERE name = $1",
         );
         Ok(())

@@ -224,6 +224,16 @@ pub fn read(rules: &Rules, arrivals: &[Arrival]) -> Result<Reading> {
                 &found.value,
             );
         }
+        for (name, value) in &parsed.undeclared {
+            reading.issues.add(
+                arrival,
+                source.id,
+                "identifier",
+                name,
+                "undeclared_type",
+                value,
+            );
+        }
         check_traits(
             rules,
             source.id,

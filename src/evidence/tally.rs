@@ -8,6 +8,7 @@ use crate::args;
 use crate::pg::append::append;
 use crate::pg::value::Time;
 use crate::pg::{look_up, sql, time};
+use crate::rules::Rules;
 
 /// Microseconds a day.
 pub const DAY: i64 = 86_400_000_000;
@@ -37,12 +38,16 @@ impl Tally {
         self.count += other.count;
     }
 
-    /// What the graph knows of it: a link's age, and the days that confirm it.
-    fn seen_by_graph(&self) -> (i64, i64, i64) {
+    /// What the graph knows of it: a link's age, and the days that confirm it; where the last link is
+    /// kept, when it was seen last.
+    fn seen_by_graph(&self, keeps_last: bool) -> (i64, i64, i64) {
         (
             self.linked_at,
             self.first_seen.div_euclid(DAY),
-            self.last_seen.div_euclid(DAY),
+            match keeps_last {
+                true => self.last_seen,
+                false => self.last_seen.div_euclid(DAY),
+            },
         )
     }
 }
@@ -51,16 +56,31 @@ impl Tally {
 #[derive(Default)]
 pub struct Added {
     /// The sets whose links may have become stronger or older: those that a source showed for the
-    /// first time, earlier than before, or on a new day.
+    /// first time, earlier than before, or on a new day; where a type keeps the last link, also
+    /// later than before.
     pub changed: Vec<i64>,
     /// Those among them that a source showed for the first time.
     pub appeared: Vec<i64>,
+    /// Sets that were shown, and the times that their links date from; only where identifiers serve
+    /// one person after another.
+    pub shown: Vec<(i64, i64)>,
+    /// Sets of which something was withdrawn.
+    pub recounted: Vec<i64>,
 }
 
 /// Adds what statements say. `new_sets` are known to have no evidence yet.
-pub fn add<'a>(statements: impl Iterator<Item = &'a Statement>, new_sets: &HashSet<i64>) -> Added {
+pub fn add<'a>(
+    rules: &Rules,
+    statements: impl Iterator<Item = &'a Statement>,
+    new_sets: &HashSet<i64>,
+) -> Added {
+    let (slices_time, keeps_last) = (rules.slices_time(), rules.keeps_last());
+    let mut shown = Vec::new();
     let mut tallies: HashMap<(i64, i32), Tally> = HashMap::new();
     for statement in statements {
+        if slices_time {
+            shown.push((statement.set_id, statement.linked_at));
+        }
         let tally = Tally::of(statement);
         tallies
             .entry((statement.set_id, statement.source_id))
@@ -99,7 +119,7 @@ pub fn add<'a>(statements: impl Iterator<Item = &'a Statement>, new_sets: &HashS
             Some(old) => {
                 let mut joined = *old;
                 joined.join(&tallies[key]);
-                joined.seen_by_graph() != old.seen_by_graph()
+                joined.seen_by_graph(keeps_last) != old.seen_by_graph(keeps_last)
             }
         })
         .map(|key| key.0)
@@ -134,7 +154,12 @@ pub fn add<'a>(statements: impl Iterator<Item = &'a Statement>, new_sets: &HashS
         },
     );
     join_known(&known, &tallies);
-    Added { changed, appeared }
+    Added {
+        changed,
+        appeared,
+        shown,
+        recounted: Vec::new(),
+    }
 }
 
 /// Adds to the evidence of sets that have some from that source.

@@ -46,11 +46,12 @@ pub fn derive(pairs: &[Pair]) -> Concerned {
         return concerned;
     }
     replace(&changed, &said);
-    concerned.changed = changed.iter().flat_map(|&(a, b)| [a, b]).collect();
-    concerned.changed.sort_unstable();
-    concerned.changed.dedup();
+    let mut ends: Vec<i64> = changed.iter().flat_map(|&(a, b)| [a, b]).collect();
+    ends.sort_unstable();
+    ends.dedup();
     // What only a cannot-link names is in no graph.
-    concerned.loosened = concerned.changed.clone();
+    concerned.loosened.clone_from(&ends);
+    concerned.changes.disturbed = ends;
     concerned.unlinked = unlinked;
     concerned
 }

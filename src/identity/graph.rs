@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use cdp_engine::graph::{
-    self, Decided, Decision, Evidence, Moved, Node, Store, StoredLink, StoredNode, Update,
+    self, Changes, Decided, Decision, Evidence, Moved, Node, Store, StoredLink, StoredNode, Update,
 };
 
 use super::Touched;
@@ -32,43 +32,47 @@ pub struct Outcome {
 /// Brings the clusters of these nodes' region up to date.
 pub fn update(rules: &Rules, concerned: Concerned, known: &Known) -> Result<Outcome> {
     let Concerned {
-        mut changed,
+        mut changes,
         loosened,
         recentred,
         unlinked,
         new,
+        ..
     } = concerned;
-    if changed.is_empty() {
-        return Ok(Outcome::default());
-    }
-    let mut removed = Vec::new();
+    let mut outcome = Outcome {
+        unlinked,
+        ..Outcome::default()
+    };
     if !loosened.is_empty() {
         let mut dead = dead_among(&loosened);
         for link in &new {
             dead.remove(&link.pair.0);
             dead.remove(&link.pair.1);
         }
-        changed.retain(|node| !dead.contains(node));
-        removed = remove(dead);
+        changes.nodes.extend(loosened);
+        changes.nodes.retain(|node| !dead.contains(node));
+        changes.disturbed.retain(|node| !dead.contains(node));
+        outcome.removed = remove(dead);
     }
-    let mut stored = Stored {
-        rules,
-        known,
-        new: by_end(&new),
-        by_hand: anything_by_hand(),
-    };
-    let update = graph::update(&mut stored, &changed, &rules.type_rules)?;
-    let mut touched: Touched = removed.iter().map(|(_, profile)| *profile).collect();
-    touched.extend(write(rules, &update, &new)?);
+    let mut touched: Touched = (outcome.removed.iter())
+        .map(|(_, profile)| *profile)
+        .collect();
+    if changes != Changes::default() {
+        let mut stored = Stored {
+            rules,
+            known,
+            new: by_end(&new),
+            by_hand: anything_by_hand(),
+        };
+        let update = graph::update(&mut stored, &changes, &rules.type_rules)?;
+        touched.extend(write(rules, &update, &new)?);
+        outcome.update = Some(update);
+    }
     touched.extend(profiles_of(&recentred));
     touched.sort_unstable();
     touched.dedup();
-    Ok(Outcome {
-        touched,
-        removed,
-        update: Some(update),
-        unlinked,
-    })
+    outcome.touched = touched;
+    Ok(outcome)
 }
 
 /// Whether there are links or cannot-links by hand. Mostly there are none, and nothing need be asked
@@ -155,6 +159,20 @@ fn at_nodes(select: &str) -> String {
     )
 }
 
+/// What is read of a link.
+const LINK_COLUMNS: [&str; 7] = [
+    "low",
+    "high",
+    "confirmed",
+    "first_seen",
+    "decision",
+    "rule_type",
+    "last_seen",
+];
+
+/// Up to here, looking up all pairs of a cluster's nodes costs no more than reading their links.
+const SMALL_CLUSTER: usize = 8;
+
 impl Store for Stored<'_> {
     type Error = Error;
 
@@ -211,16 +229,8 @@ impl Store for Stored<'_> {
 
     fn links_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredLink>> {
         let asked: HashSet<i64> = node_ids.iter().copied().collect();
-        let columns = [
-            "low",
-            "high",
-            "confirmed",
-            "first_seen",
-            "decision",
-            "rule_type",
-        ];
-        let mut by_low = LookUp::open("cdp.links", &["low"], &columns);
-        let mut by_high = LookUp::open("cdp.links", &["high"], &columns);
+        let mut by_low = LookUp::open("cdp.links", &["low"], &LINK_COLUMNS);
+        let mut by_high = LookUp::open("cdp.links", &["high"], &LINK_COLUMNS);
         let mut links = Vec::with_capacity(node_ids.len());
         for &node in node_ids {
             let new = self.new.get(&node).into_iter().flatten();
@@ -258,6 +268,75 @@ impl Store for Stored<'_> {
         Ok(links)
     }
 
+    fn accepted_within(&mut self, clusters: &[Vec<i64>]) -> Result<Vec<StoredLink>> {
+        let mut links = Vec::new();
+        let mut of_pair = LookUp::open("cdp.links", &["low", "high"], &LINK_COLUMNS);
+        let mut by_low = LookUp::open("cdp.links", &["low"], &LINK_COLUMNS);
+        for cluster in clusters {
+            let mut keep = |found: &Found| {
+                let link = found_link(self.rules, found);
+                links.extend((link.decision == Some(Decision::Accepted)).then_some(link));
+                true
+            };
+            for (n, &a) in cluster.iter().enumerate() {
+                if cluster.len() > SMALL_CLUSTER {
+                    // An accepted link has both ends in one cluster.
+                    by_low.find(
+                        |values| {
+                            values.put(a);
+                        },
+                        &mut keep,
+                    );
+                    continue;
+                }
+                // Pair by pair: one of the nodes may be a kiosk with thousands of refused links.
+                for &b in &cluster[n + 1..] {
+                    of_pair.find(
+                        |values| {
+                            values.put(a.min(b)).put(a.max(b));
+                        },
+                        &mut keep,
+                    );
+                }
+            }
+        }
+        of_pair.close();
+        by_low.close();
+        if self.by_hand {
+            let nodes: Vec<i64> = clusters.iter().flatten().copied().collect();
+            let asserted = sql::rows(&at_nodes(ASSERTED), args![nodes], |row| {
+                read_link(self.rules, &row)
+            });
+            let accepted = |link: &StoredLink| link.decision == Some(Decision::Accepted);
+            links.extend(asserted.into_iter().filter(accepted));
+        }
+        Ok(links)
+    }
+
+    fn links_between(&mut self, pairs: &[(i64, i64)]) -> Result<Vec<StoredLink>> {
+        let mut links = Vec::with_capacity(pairs.len());
+        let mut of_pair = LookUp::open("cdp.links", &["low", "high"], &LINK_COLUMNS);
+        for &(a, b) in pairs {
+            let pair = (a.min(b), a.max(b));
+            let new = self.new.get(&pair.0).into_iter().flatten();
+            if let Some(new) = new.clone().find(|link| link.pair == pair) {
+                links.push(new.undecided());
+                continue;
+            }
+            of_pair.find(
+                |values| {
+                    values.put(pair.0).put(pair.1);
+                },
+                |found| {
+                    links.push(found_link(self.rules, found));
+                    false
+                },
+            );
+        }
+        of_pair.close();
+        Ok(links)
+    }
+
     fn cannot_of(&mut self, node_ids: &[i64]) -> Result<Vec<(i64, i64)>> {
         if !self.by_hand {
             return Ok(Vec::new());
@@ -277,7 +356,7 @@ impl NewLink {
             b_id: self.pair.1,
             evidence: Evidence::Observed,
             confirmed: self.confirmed,
-            first_seen: self.first_seen,
+            first_seen: self.last_seen.unwrap_or(self.first_seen),
             decision: None,
         }
     }
@@ -293,7 +372,7 @@ fn found_link(rules: &Rules, found: &Found) -> StoredLink {
         b_id: found.want(2),
         evidence: Evidence::Observed,
         confirmed: found.want(3),
-        first_seen: time::from_pg(found.want(4)),
+        first_seen: time::from_pg(found.get(7).unwrap_or_else(|| found.want(4))),
         decision: Decision::from_code(found.want(5), rule_type),
     }
 }
@@ -347,8 +426,8 @@ fn write(rules: &Rules, outcome: &Update, new: &[NewLink]) -> Result<Vec<i64>> {
         let (a, b) = (d.link.a_id, d.link.b_id);
         (a.min(b), a.max(b))
     };
-    let new: HashSet<Pair> = new.iter().map(|link| link.pair).collect();
-    let is_new = |d: &&Decided| d.link.evidence == Evidence::Observed && new.contains(&pair(d));
+    let new: HashMap<Pair, &NewLink> = new.iter().map(|link| (link.pair, link)).collect();
+    let is_new = |d: &&Decided| d.link.evidence == Evidence::Observed && new.contains_key(&pair(d));
     let mut undecided: Vec<&Decided> = outcome.decided.iter().filter(is_new).collect();
     if undecided.len() != new.len() {
         return Err(Error::internal(format!(
@@ -365,17 +444,20 @@ fn write(rules: &Rules, outcome: &Update, new: &[NewLink]) -> Result<Vec<i64>> {
             "high",
             "confirmed",
             "first_seen",
+            "last_seen",
             "decision",
             "rule_type",
         ],
         undecided,
         |values, decided| {
             let (low, high) = pair(decided);
+            let link = new[&(low, high)];
             values
                 .put(low)
                 .put(high)
-                .put(decided.link.confirmed)
-                .put(Time(decided.link.first_seen))
+                .put(link.confirmed)
+                .put(Time(link.first_seen))
+                .put(link.last_seen.map(Time))
                 .put(decided.decision.as_code())
                 .put(rule_type(decided));
         },

@@ -1,9 +1,9 @@
 //! The history of who was who: which identifiers went from one profile to another, when, and by which
 //! evidence. Written as it happens, never computed anew.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use cdp_engine::graph::{Decision, Evidence, Update};
+use cdp_engine::graph::{Decision, Evidence, Moved, Update};
 
 use super::asserted::Pair;
 use super::graph::Outcome;
@@ -76,8 +76,8 @@ struct Way {
 
 /// Writes down what became of the graph. `sets`: those whose evidence or standing changed.
 pub fn record(cause: &Cause, outcome: &Outcome, sets: &[i64]) -> Result<()> {
-    let ways = ways(outcome);
-    if ways.is_empty() {
+    let moved = || outcome.update.iter().flat_map(|update| &update.moved);
+    if outcome.removed.is_empty() && moved().next().is_none() {
         return Ok(());
     }
     let before = sql::first(
@@ -87,12 +87,22 @@ pub fn record(cause: &Cause, outcome: &Outcome, sets: &[i64]) -> Result<()> {
     );
     let (known, latest) = before.unwrap_or((0, i64::MIN));
     // A node that is new has no way behind it.
-    let told: Vec<&Way> = ways
-        .iter()
-        .filter(|way| way.from.is_some() || way.node_id <= known)
+    let removed = outcome.removed.iter().map(|&(node_id, profile)| Way {
+        node_id,
+        from: Some(profile),
+        to: None,
+    });
+    let ways: Vec<Way> = moved()
+        .filter(|moved| moved.from.is_some() || moved.node_id <= known)
+        .map(|moved| Way {
+            node_id: moved.node_id,
+            from: moved.from,
+            to: Some(moved.to),
+        })
+        .chain(removed)
         .collect();
-    let step_id = begin(cause, latest, told.len());
-    if told.is_empty() {
+    let step_id = begin(cause, latest, ways.len());
+    if ways.is_empty() {
         return Ok(());
     }
     sql::run(
@@ -100,34 +110,18 @@ pub fn record(cause: &Cause, outcome: &Outcome, sets: &[i64]) -> Result<()> {
          SELECT u.node_id, $2, u.from_profile, u.to_profile \
          FROM unnest($1::bigint[], $3::bigint[], $4::bigint[]) u (node_id, from_profile, to_profile)",
         args![
-            told.iter().map(|way| way.node_id).collect::<Vec<_>>(),
+            ways.iter().map(|way| way.node_id).collect::<Vec<_>>(),
             step_id,
-            told.iter().map(|way| way.from).collect::<Vec<_>>(),
-            told.iter().map(|way| way.to).collect::<Vec<_>>()
+            ways.iter().map(|way| way.from).collect::<Vec<_>>(),
+            ways.iter().map(|way| way.to).collect::<Vec<_>>()
         ],
     );
-    if told.iter().any(|way| way.from.is_some()) {
-        let changes = changes(&ways);
+    if ways.iter().any(|way| way.from.is_some()) {
+        let changes = changes(&ways, moved());
         let links = Links::of(&ways, outcome);
         write(cause, step_id, &changes, &links, sets);
     }
     Ok(())
-}
-
-fn ways(outcome: &Outcome) -> Vec<Way> {
-    let removed = outcome.removed.iter().map(|&(node_id, profile)| Way {
-        node_id,
-        from: Some(profile),
-        to: None,
-    });
-    let moved = outcome.update.iter().flat_map(|update| &update.moved);
-    removed
-        .chain(moved.map(|moved| Way {
-            node_id: moved.node_id,
-            from: moved.from,
-            to: Some(moved.to),
-        }))
-        .collect()
 }
 
 /// Writes the step; its id.
@@ -167,48 +161,47 @@ struct Change {
     kind: &'static str,
 }
 
-fn changes(ways: &[Way]) -> Vec<Change> {
+/// What became of the profiles that lost identifiers; `moved` is all that moved, new nodes too.
+fn changes<'a>(ways: &[Way], moved: impl Iterator<Item = &'a Moved>) -> Vec<Change> {
     let mut groups: BTreeMap<(i64, Option<i64>), i64> = BTreeMap::new();
-    let mut arrived: BTreeMap<i64, i64> = BTreeMap::new();
     for way in ways {
         if let Some(from) = way.from {
             *groups.entry((from, way.to)).or_default() += 1;
         }
-        if let Some(to) = way.to {
-            *arrived.entry(to).or_default() += 1;
+    }
+    // Of each profile that lost some, where to; and how many came to each that is concerned.
+    let mut left: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+    let mut joined: HashMap<i64, usize> = HashMap::new();
+    let mut arrived: BTreeMap<i64, i64> = BTreeMap::new();
+    for &(from, to) in groups.keys() {
+        let ends = left.entry(from).or_default();
+        arrived.entry(from).or_default();
+        if let Some(to) = to {
+            ends.insert(to);
+            *joined.entry(to).or_default() += 1;
+            arrived.entry(to).or_default();
         }
     }
-    let left: BTreeSet<i64> = groups.keys().map(|key| key.0).collect();
-    let remain = with_more_than(
-        left.iter()
-            .map(|&from| (from, arrived.get(&from).copied().unwrap_or(0))),
-    );
-    let held = with_more_than(arrived.iter().map(|(&to, &count)| (to, count)));
+    for moved in moved {
+        if let Some(count) = arrived.get_mut(&moved.to) {
+            *count += 1;
+        }
+    }
+    let held = with_more_than(&arrived);
     // Existed before: it holds identifiers that did not just come, or lost some that it had.
-    let existed = |profile: i64| held.contains(&profile) || left.contains(&profile);
+    let existed = |profile: i64| held.contains(&profile) || left.contains_key(&profile);
     // Exists still: it holds identifiers that stayed, or others came.
-    let stands = |profile: i64| remain.contains(&profile) || arrived.contains_key(&profile);
-    let ends: Vec<(i64, Option<i64>)> = groups.keys().copied().collect();
+    let stands = |profile: i64| held.contains(&profile) || arrived[&profile] > 0;
     groups
         .into_iter()
         .map(|((from, to), identifiers)| {
+            let whole = !stands(from) && left[&from].len() == 1;
             let kind = match to {
                 None => "removal",
-                Some(to) => {
-                    let only = !ends
-                        .iter()
-                        .skip(ends.partition_point(|end| end.0 < from))
-                        .take_while(|end| end.0 == from)
-                        .any(|end| end.1.is_some_and(|other| other != to));
-                    let others =
-                        existed(to) || ends.iter().any(|end| end.0 != from && end.1 == Some(to));
-                    match (only && !stands(from), others, existed(to)) {
-                        (true, true, _) => "merge",
-                        (true, false, _) => "rename",
-                        (false, _, true) => "move",
-                        (false, _, false) => "split",
-                    }
-                }
+                Some(to) if whole && (existed(to) || joined[&to] > 1) => "merge",
+                Some(_) if whole => "rename",
+                Some(to) if existed(to) => "move",
+                Some(_) => "split",
             };
             Change {
                 from,
@@ -221,8 +214,8 @@ fn changes(ways: &[Way]) -> Vec<Change> {
 }
 
 /// Those of these profiles that hold more identifiers than said.
-fn with_more_than(profiles: impl Iterator<Item = (i64, i64)>) -> BTreeSet<i64> {
-    let (ids, counts): (Vec<i64>, Vec<i64>) = profiles.unzip();
+fn with_more_than(profiles: &BTreeMap<i64, i64>) -> HashSet<i64> {
+    let (ids, counts): (Vec<i64>, Vec<i64>) = profiles.iter().unzip();
     sql::rows(
         "SELECT u.profile_id FROM unnest($1::bigint[], $2::bigint[]) u (profile_id, most) \
          WHERE (SELECT count(*) FROM (SELECT 1 FROM cdp.clusters c \

@@ -3,14 +3,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cdp_engine::graph::{SetNode, star};
+use cdp_engine::graph::{Changes, SetNode, star};
 
+use super::slices;
 use crate::args;
 use crate::evidence::sets::Known;
 use crate::evidence::tally::DAY;
 use crate::pg::append::append;
 use crate::pg::look_up::{self, LookUp};
-use crate::pg::value::{Time, Values};
+use crate::pg::value::Values;
 use crate::pg::{Result, sql, time};
 use crate::rules::Rules;
 
@@ -23,16 +24,20 @@ struct Member {
     shared: bool,
 }
 
-/// Nodes that a change concerns.
+/// What a change of sets comes to for the graph.
 #[derive(Default)]
 pub struct Concerned {
-    /// Those whose links may have changed.
-    pub changed: Vec<i64>,
-    /// Those among them that lost a link or a set, and may be in the graph no more.
+    /// Links and nodes that changed.
+    pub changes: Changes,
+    /// Nodes that lost a link or a set, and may be in the graph no more.
     pub loosened: Vec<i64>,
     /// Those that gained or lost a set: the profiles they are in have other events and traits, also
     /// where no node moves.
     pub recentred: Vec<i64>,
+    /// Sets that show time-sliced identifiers alone, and did not before or not this one.
+    pub sliced: Vec<i64>,
+    /// Sets that were or became evidence of who uses a time-sliced identifier, or of somebody else.
+    pub reshaped: Vec<i64>,
     /// Links that are no more.
     pub unlinked: Vec<Pair>,
     /// Links that are new, and not written yet: they are written with their decision.
@@ -48,12 +53,15 @@ pub struct NewLink {
     pub confirmed: bool,
     /// The same.
     pub first_seen: i64,
+    /// Only where the last link is kept and not the first.
+    pub last_seen: Option<i64>,
 }
 
 /// Derives the stars of these sets anew, and the links that they showed or show.
 pub fn derive(rules: &Rules, sets: &[i64], known: &Known) -> Result<Concerned> {
     let members = load(rules, sets, known)?;
     let mut centres: Vec<(i64, i64)> = Vec::new();
+    let mut sliced: HashMap<i64, i64> = HashMap::new();
     let mut edges: HashSet<(i64, i64, i64)> = HashSet::new();
     for (set_id, members) in &members {
         let nodes: Vec<SetNode> = members
@@ -67,7 +75,10 @@ pub fn derive(rules: &Rules, sets: &[i64], known: &Known) -> Result<Concerned> {
             })
             .collect();
         let star = star(&nodes, &rules.type_rules);
-        let Some(centre) = star.centre else { continue };
+        let Some(centre) = star.centre else {
+            sliced.extend(star.sliced.first().map(|&first| (*set_id, first)));
+            continue;
+        };
         centres.push((*set_id, centre));
         edges.extend(
             star.leaves
@@ -81,13 +92,13 @@ pub fn derive(rules: &Rules, sets: &[i64], known: &Known) -> Result<Concerned> {
         .copied()
         .filter(|set| !known.new_sets.contains(set))
         .collect();
-    write_centres(&old, &centres, &mut concerned);
+    slices::register(rules, sets, &sliced, &mut concerned);
+    let lasting: Vec<i64> = (old.iter().copied())
+        .filter(|set| !sliced.contains_key(set))
+        .collect();
+    write_centres(&lasting, &centres, &mut concerned);
     let pairs = write_edges(&old, edges, &mut concerned);
-    let Concerned { changed, .. } = &mut concerned;
-    changed.extend(pairs.iter().flat_map(|&(low, high)| [low, high]));
-    changed.sort_unstable();
-    changed.dedup();
-    recompute(rules, &pairs, known, &mut concerned);
+    recompute(rules, &pairs, known, &mut concerned)?;
     Ok(concerned)
 }
 
@@ -220,15 +231,21 @@ fn write_centres(old: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned)
     let mut moved: Vec<(i64, i64)> = Vec::new();
     let mut new: Vec<(i64, i64)> = Vec::new();
     let Concerned {
-        changed, loosened, ..
+        changes,
+        loosened,
+        recentred,
+        reshaped,
+        ..
     } = concerned;
+    let (mut changed, mut lost) = (Vec::new(), Vec::new());
     for &(set_id, node_id) in centres {
         match before.remove(&set_id) {
             Some(known) if known == node_id => {}
             Some(known) => {
                 moved.push((set_id, node_id));
                 changed.push(node_id);
-                loosened.push(known);
+                lost.push(known);
+                reshaped.push(set_id);
             }
             None => {
                 new.push((set_id, node_id));
@@ -236,9 +253,11 @@ fn write_centres(old: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned)
             }
         }
     }
-    loosened.extend(before.values());
-    changed.extend_from_slice(loosened);
-    concerned.recentred = concerned.changed.clone();
+    lost.extend(before.values());
+    reshaped.extend(before.keys());
+    recentred.extend(changed.iter().chain(&lost));
+    loosened.extend(lost);
+    changes.nodes.extend(changed);
     if !before.is_empty() {
         sql::run(
             "DELETE FROM cdp.set_nodes WHERE set_id = ANY ($1)",
@@ -339,22 +358,72 @@ impl Shown {
         self.confirmed |= other.confirmed || self.source != other.source;
     }
 
-    /// The link's confirmation and age.
-    fn link(&self) -> (bool, i64) {
+    fn link(&self, keeps_last: bool) -> Stated {
         let days = self.first_seen.div_euclid(DAY) != self.last_seen.div_euclid(DAY);
-        (self.confirmed || days, self.linked_at)
+        Stated {
+            confirmed: self.confirmed || days,
+            first_seen: self.linked_at,
+            last_seen: keeps_last.then_some(self.last_seen),
+        }
+    }
+}
+
+/// A link's confirmation and age.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stated {
+    confirmed: bool,
+    first_seen: i64,
+    /// Only where the last link is kept and not the first.
+    last_seen: Option<i64>,
+}
+
+impl Stated {
+    /// Whether it comes no later in the order of the graph's pass than it did.
+    fn is_no_later_than(&self, before: &Self) -> bool {
+        match (self.last_seen, before.last_seen) {
+            (Some(now), Some(before)) => now >= before,
+            (None, None) => {
+                (!self.confirmed, self.first_seen) <= (!before.confirmed, before.first_seen)
+            }
+            _ => false,
+        }
     }
 }
 
 /// The ends of a link, the smaller first.
 pub type Pair = (i64, i64);
 
+/// Those of these pairs whose weaker type keeps the last link.
+fn keeping_last(rules: &Rules, pairs: &[Pair], known: &Known) -> Result<HashSet<Pair>> {
+    let mut found = HashSet::new();
+    if !rules.keeps_last() {
+        return Ok(found);
+    }
+    let mut nodes = Nodes::open(rules, known);
+    for &pair in pairs {
+        let (low, high) = (nodes.get(pair.0)?, nodes.get(pair.1)?);
+        // Types are in order of their priority.
+        let weaker = low.max(high).map(|(type_index, _)| type_index);
+        if weaker.is_some_and(|index| rules.type_rules[usize::from(index)].keep_last) {
+            found.insert(pair);
+        }
+    }
+    nodes.close();
+    Ok(found)
+}
+
 /// Computes these links from all the sets that show them. A link's decision stays until the graph
 /// has been brought up to date.
-fn recompute(rules: &Rules, pairs: &[Pair], known: &Known, concerned: &mut Concerned) {
+fn recompute(
+    rules: &Rules,
+    pairs: &[Pair],
+    known: &Known,
+    concerned: &mut Concerned,
+) -> Result<()> {
     if pairs.is_empty() {
-        return;
+        return Ok(());
     }
+    let keeping_last = keeping_last(rules, pairs, known)?;
     let records: HashSet<i32> = rules
         .sources
         .values()
@@ -362,39 +431,71 @@ fn recompute(rules: &Rules, pairs: &[Pair], known: &Known, concerned: &mut Conce
         .map(|source| source.id)
         .collect();
     let columns = |pairs: &[Pair]| -> (Vec<i64>, Vec<i64>) { pairs.iter().copied().unzip() };
-    let fresh = shown(pairs, &records);
+    let fresh: HashMap<Pair, Stated> = shown(pairs, &records)
+        .into_iter()
+        .map(|(pair, shown)| (pair, shown.link(keeping_last.contains(&pair))))
+        .collect();
     // A link of a node that came with this batch came with it too.
     let old = pairs
         .iter()
         .copied()
         .filter(|pair| !known.is_new(pair.0) && !known.is_new(pair.1));
-    let mut stored: HashMap<Pair, (bool, i64)> = HashMap::new();
+    // Each with whether it was refused.
+    let mut stored: HashMap<Pair, (Stated, bool)> = HashMap::new();
     look_up::each(
         ("cdp.links", &["low", "high"]),
-        &["confirmed", "first_seen"],
+        &["confirmed", "first_seen", "last_seen", "decision"],
         old,
         |values, pair| {
             values.put(pair.0).put(pair.1);
         },
         |pair, found| {
-            stored.insert(pair, (found.want(1), time::from_pg(found.want(2))));
+            let stated = Stated {
+                confirmed: found.want(1),
+                first_seen: time::from_pg(found.want(2)),
+                last_seen: found.get(3).map(time::from_pg),
+            };
+            stored.insert(pair, (stated, found.want::<i16>(4) > 0));
         },
     );
-    let (mut gone, mut other) = (Vec::new(), Vec::new());
+    let Concerned {
+        changes,
+        new,
+        unlinked,
+        ..
+    } = concerned;
+    let mut other = Vec::new();
     for pair in pairs {
-        match (stored.get(pair), fresh.get(pair).map(Shown::link)) {
-            (Some(_), None) => gone.push(*pair),
-            (None, Some((confirmed, first_seen))) => concerned.new.push(NewLink {
-                pair: *pair,
-                confirmed,
-                first_seen,
-            }),
-            (Some(known), Some(link)) if *known != link => other.push(*pair),
+        match (stored.get(pair), fresh.get(pair)) {
+            (Some((_, refused)), None) => {
+                unlinked.push(*pair);
+                if !refused {
+                    changes.disturbed.extend([pair.0, pair.1]);
+                }
+            }
+            (None, Some(link)) => {
+                changes.gained.push(*pair);
+                new.push(NewLink {
+                    pair: *pair,
+                    confirmed: link.confirmed,
+                    first_seen: link.first_seen,
+                    last_seen: link.last_seen,
+                });
+            }
+            (Some((known, refused)), Some(link)) if known != link => {
+                other.push(*pair);
+                if *refused || link.is_no_later_than(known) {
+                    changes.gained.push(*pair);
+                } else {
+                    changes.disturbed.extend([pair.0, pair.1]);
+                }
+            }
             _ => {}
         }
     }
+    let gone = &*unlinked;
     if !gone.is_empty() {
-        let (lows, highs) = columns(&gone);
+        let (lows, highs) = columns(gone);
         sql::run(
             "DELETE FROM cdp.links l USING unnest($1::bigint[], $2::bigint[]) g (low, high) \
              WHERE l.low = g.low AND l.high = g.high",
@@ -403,24 +504,27 @@ fn recompute(rules: &Rules, pairs: &[Pair], known: &Known, concerned: &mut Conce
     }
     if !other.is_empty() {
         let (lows, highs) = columns(&other);
-        let links: Vec<_> = other.iter().map(|pair| fresh[pair].link()).collect();
+        let links = || other.iter().map(|pair| &fresh[pair]);
         sql::run(
-            "UPDATE cdp.links l SET confirmed = u.confirmed, first_seen = u.first_seen \
-             FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[]) \
-                  u (low, high, confirmed, first_seen) \
+            "UPDATE cdp.links l \
+             SET confirmed = u.confirmed, first_seen = u.first_seen, last_seen = u.last_seen \
+             FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
+                         $5::timestamptz[]) u (low, high, confirmed, first_seen, last_seen) \
              WHERE l.low = u.low AND l.high = u.high",
             args![
                 lows,
                 highs,
-                links.iter().map(|link| link.0).collect::<Vec<_>>(),
-                links
-                    .iter()
-                    .map(|link| time::to_pg(link.1))
+                links().map(|link| link.confirmed).collect::<Vec<_>>(),
+                links()
+                    .map(|link| time::to_pg(link.first_seen))
+                    .collect::<Vec<_>>(),
+                links()
+                    .map(|link| link.last_seen.map(time::to_pg))
                     .collect::<Vec<_>>()
             ],
         );
     }
-    concerned.unlinked = gone;
+    Ok(())
 }
 
 /// What all the sets that show these links say of them.

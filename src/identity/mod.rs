@@ -2,8 +2,9 @@
 //! reach is derived anew.
 //!
 //! A change is a list of sets whose evidence, or whose members' standing, is new. It passes through
-//! three steps: which identifiers are shared now ([`shared`]), the stars of the sets and the links
-//! that they show ([`links`]), the clusters of those links' region (the engine's `graph::update`).
+//! four steps: which identifiers are shared now ([`shared`]), the stars of the sets and the links
+//! that they show ([`links`]), who used time-sliced identifiers when ([`slices`]), the clusters of those
+//! links' region (the engine's `graph::update`).
 //! What is said by hand joins at the last step, as links and cannot-links
 //! ([`asserted`]). Whatever changes is written to the [`history`].
 
@@ -19,6 +20,7 @@ mod picture;
 pub mod regrouped;
 pub mod resolve;
 mod shared;
+pub mod slices;
 
 use asserted::Pair;
 pub use graph::Outcome;
@@ -35,13 +37,14 @@ pub type Touched = Vec<i64>;
 /// Brings identity up to date after the evidence of sets changed.
 pub fn update(rules: &Rules, evidence: Added, known: &Known, cause: &Cause) -> Result<Touched> {
     let mut sets = evidence.changed;
-    if sets.is_empty() {
+    if sets.is_empty() && evidence.shown.is_empty() {
         return Ok(Vec::new());
     }
     sets.extend(shared::update(rules, &evidence.appeared, known)?);
     sets.sort_unstable();
     sets.dedup();
-    let concerned = links::derive(rules, &sets, known)?;
+    let mut concerned = links::derive(rules, &sets, known)?;
+    slices::update(rules, &evidence.shown, &evidence.recounted, &mut concerned)?;
     let outcome = graph::update(rules, concerned, known)?;
     history::record(cause, &outcome, &sets)?;
     Ok(outcome.touched)
@@ -56,7 +59,6 @@ pub fn update_asserted(rules: &Rules, pairs: &[Pair], cause: &Cause) -> Result<T
 
 /// Derives identity anew for everything stored, and writes the differences.
 pub fn rebuild(rules: &Rules, cause: &Cause) -> Result<Outcome> {
-    asserted::rebuild();
     let outcome = bulk::derive(rules)?;
     history::record(cause, &outcome, &[])?;
     Ok(outcome)

@@ -93,17 +93,24 @@ impl Limits {
         let least = self.most.iter().copied().min().unwrap_or(i32::MAX - 1) as usize;
         let mut sets = LookUp::open("cdp.set_members", &["node_id"], &["set_id"]);
         let mut members = LookUp::open("cdp.identifier_sets", &["set_id"], &["nodes"]);
-        let mut inert = LookUp::open("cdp.inert_identifiers", &["node_id"], &["shared"]);
+        let mut inert = LookUp::open(
+            "cdp.inert_identifiers",
+            &["node_id"],
+            &["shared", "blocked"],
+        );
         let mut near = Vec::new();
         for &node in nodes {
             let by_node = |values: &mut Values| {
                 values.put(node);
             };
-            let mut is_near = false;
+            let (mut is_near, mut is_blocked) = (false, false);
             inert.find(by_node, |found| {
-                is_near = found.want(1);
+                (is_near, is_blocked) = (found.want(1), found.want(2));
                 false
             });
+            if is_blocked && !is_near {
+                continue;
+            }
             let mut others = 0;
             if !is_near {
                 sets.find(by_node, |found| {

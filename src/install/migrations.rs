@@ -33,6 +33,13 @@ const MIGRATIONS: &[Migration] = &[
         scripts: &[include_str!("../../sql/011_assertions.sql")],
     },
     Migration {
+        version: 4,
+        scripts: &[
+            include_str!("../../sql/012_time_slices.sql"),
+            include_str!("../../sql/013_identity_issues.sql"),
+        ],
+    },
+    Migration {
         version: 5,
         scripts: &[include_str!("../../sql/014_segment_views.sql")],
     },

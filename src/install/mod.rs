@@ -19,7 +19,7 @@ pub use migrations::SCHEMA_VERSION;
 /// restored or cloned one waits for `cdp.start()`.
 ///
 /// # Errors
-/// 42501 if the caller may not create roles; 55000 if the schema holds objects of somebody else.
+/// 42501 if the caller is no superuser; 55000 if the schema holds objects of somebody else.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn init() -> String {
@@ -37,7 +37,15 @@ fn init() -> String {
 fn start() -> String {
     let caller = role::current();
     initialise()
-        .and_then(|_| role::as_owner(|| take_over(caller)))
+        .and_then(|done| {
+            let started = role::as_owner(|| take_over(caller))?;
+            // A first installation starts by itself.
+            Ok(if done.starts_with("installed") {
+                done
+            } else {
+                started
+            })
+        })
         .or_raise()
 }
 
@@ -45,6 +53,13 @@ fn initialise() -> Result<String> {
     if transaction::on_standby() {
         return Err(Error::state("cdp.init() cannot run on a standby")
             .hint("Run it on the primary; its tables arrive by replication."));
+    }
+    if !role::is_superuser() {
+        return Err(
+            Error::privilege("cdp.init() and cdp.start() need a superuser")
+                .detail("They make roles, and give the tables to role cdp_owner.")
+                .hint("Run it as a superuser, as CREATE EXTENSION."),
+        );
     }
     transaction::require_read_committed("cdp.init()")?;
     guard::require_utf8()?;

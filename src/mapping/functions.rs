@@ -181,6 +181,13 @@ pub fn map(request: &Request) -> Result<i64> {
     require_capturable(&relation, capture)?;
     let mapping = checked_mapping(request.mapping, &relation)?;
     require_watermark(request, capture, &relation)?;
+    if !relation.has_unique_key(&mapping.key) {
+        pgrx::warning!(
+            "no unique index of {} covers its key ({}): of rows with one key only the last counts",
+            relation.name,
+            mapping.key.join(", ")
+        );
+    }
     let (source_id, was_mapped) = role::as_owner(|| reserve_source(request.source, mapping.kind))?;
 
     let caller = role::current();

@@ -44,6 +44,23 @@ pub struct Relation {
 }
 
 impl Relation {
+    /// Whether an index makes sure that these columns name one row. Of views and foreign tables nobody
+    /// can tell: they count as if.
+    pub fn has_unique_key(&self, columns: &[String]) -> bool {
+        if !matches!(self.kind, 'r' | 'p') {
+            return true;
+        }
+        sql::one::<bool>(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i \
+              WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL \
+                AND i.indexprs IS NULL \
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a \
+                      WHERE a.attrelid = $1 AND a.attname <> ALL ($2::text[]) \
+                        AND a.attnum = ANY ((i.indkey::smallint[])[0 : i.indnkeyatts - 1])))",
+            args![self.oid, columns.to_vec()],
+        ) == Some(true)
+    }
+
     /// The relation, if there is one.
     pub fn find(oid: pg_sys::Oid) -> Option<Self> {
         let mut relation = sql::first(

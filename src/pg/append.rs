@@ -144,10 +144,16 @@ impl Appender {
         let Some(columns) = places(&described, columns) else {
             return Err(relation);
         };
-        let every_column = columns.len() == described.iter().filter(|c| !c.is_dropped).count();
+        // What is not given is NULL, where that is what INSERT would make of it.
+        let complete = (0..width).all(|n| {
+            let column = &described[n];
+            columns.iter().any(|given| given.0 == n)
+                || column.is_dropped
+                || (column.is_nullable && !column.has_default)
+        });
         let partitioned = relation.kind() == pg_sys::RELKIND_PARTITIONED_TABLE;
         let kept = partitioned || relation.kind() == pg_sys::RELKIND_RELATION;
-        if !(kept && every_column && relation.is_plain() && relation.allows(pg_sys::ACL_INSERT)) {
+        if !(kept && complete && relation.is_plain() && relation.allows(pg_sys::ACL_INSERT)) {
             return Err(relation);
         }
         let needed = (0..width)

@@ -74,6 +74,7 @@ impl Relation {
                     of_type: a.atttypid,
                     is_nullable: !a.attnotnull,
                     is_dropped: a.attisdropped,
+                    has_default: a.atthasdef,
                 })
                 .collect()
         }
@@ -86,6 +87,7 @@ pub(super) struct Column {
     pub of_type: pg_sys::Oid,
     pub is_nullable: bool,
     pub is_dropped: bool,
+    pub has_default: bool,
 }
 
 /// Places and types of these columns; none if one is missing.

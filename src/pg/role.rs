@@ -104,6 +104,12 @@ pub fn name_of(role: pg_sys::Oid) -> Option<String> {
     }
 }
 
+/// Whether the caller is a superuser.
+pub fn is_superuser() -> bool {
+    // SAFETY: reads the catalogue.
+    unsafe { pg_sys::superuser() }
+}
+
 /// Whether the acting role has the rights of `role`.
 pub fn has_rights_of(role: pg_sys::Oid) -> bool {
     may_act_for(current(), role)

@@ -190,6 +190,18 @@ fn watch() {
 }
 
 impl Lookup {
+    /// Whether the table is there. Costs nothing once it has been used.
+    pub fn exists(&self) -> bool {
+        if self.kept().is_some() {
+            return true;
+        }
+        // SAFETY: PostgreSQL's own look-ups by name.
+        unsafe {
+            let schema = pg_sys::get_namespace_oid(self.table.0.as_ptr(), true);
+            pg_sys::get_relname_relid(self.table.1.as_ptr(), schema) != pg_sys::InvalidOid
+        }
+    }
+
     /// The row with that key, through `read`; `None` if the running statement sees none. The table
     /// stays locked against changes of its columns to the end of the transaction, as by a query.
     pub fn find<T>(&self, key: &[Key], read: impl FnOnce(Found) -> T) -> Option<T> {

@@ -125,6 +125,19 @@ pub fn require_read_committed(what: &str) -> Result<()> {
     Ok(())
 }
 
+/// Fails within BEGIN and COMMIT.
+pub fn require_none_open(what: &str) -> Result<()> {
+    // SAFETY: reads the state of this backend's transaction.
+    if unsafe { pg_sys::IsTransactionBlock() } {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION,
+            format!("{what} commits as it goes, and cannot run within a transaction block"),
+        )
+        .hint("Call it outside of BEGIN and COMMIT."));
+    }
+    Ok(())
+}
+
 /// Whether this server is a standby.
 pub fn on_standby() -> bool {
     // SAFETY: reads shared memory by PostgreSQL's own function.

@@ -29,7 +29,8 @@ pub fn fold<'a>(rules: &Rules, statements: impl Iterator<Item = &'a Statement>) 
     states
 }
 
-fn add(
+/// Adds a value that was said to a state.
+pub(super) fn add(
     rules: &Rules,
     state: &mut Candidates,
     name: &str,

@@ -3,3 +3,4 @@
 pub mod candidates;
 mod read;
 pub mod rows;
+mod sliced;

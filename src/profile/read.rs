@@ -93,7 +93,7 @@ fn traits(profile_id: i64) -> Result<Value> {
         args![profile_id],
         |row| (row.want::<i32>(1), row.want::<String>(2)),
     );
-    let states = stored
+    let mut states = stored
         .into_iter()
         .map(|(source, text)| {
             Candidates::from_json(&text)
@@ -101,6 +101,10 @@ fn traits(profile_id: i64) -> Result<Value> {
                 .map_err(|error| Error::internal(error.message))
         })
         .collect::<Result<Vec<_>>>()?;
+    if rules.slices_time() {
+        let sliced = super::sliced::said(&rules, &[profile_id])?;
+        states.extend(sliced.into_iter().map(|(_, source, state)| (source, state)));
+    }
     let source_name = |id: i32| {
         rules
             .sources

@@ -6,6 +6,7 @@ use cdp_engine::traits::{Candidates, TraitSpec, survive};
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use serde_json::{Map, Value};
 
+use super::sliced;
 use crate::args;
 use crate::evidence::Statement;
 use crate::pg::{Error, Result, sql, time};
@@ -32,7 +33,7 @@ pub fn by_set(sets: &[i64]) -> HashMap<i64, i64> {
     }
     sql::rows(
         "SELECT u.set_id, c.profile_id FROM unnest($1::bigint[]) u (set_id) \
-         JOIN cdp.set_nodes s ON s.set_id = u.set_id \
+         JOIN cdp.set_nodes s ON s.set_id = u.set_id AND s.starts IS NULL \
          JOIN cdp.clusters c ON c.node_id = s.node_id",
         args![sets.to_vec()],
         |row| (row.want::<i64>(1), row.want::<i64>(2)),
@@ -91,7 +92,7 @@ fn refresh_part(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
     if profile_ids.is_empty() {
         return Ok(());
     }
-    let seen: Vec<(i64, TimestampWithTimeZone, TimestampWithTimeZone)> = sql::rows(
+    let mut seen: Vec<(i64, TimestampWithTimeZone, TimestampWithTimeZone)> = sql::rows(
         "SELECT s.profile_id, min(e.first_seen), max(e.last_seen) \
          FROM unnest($1::bigint[]) u (profile_id) \
          JOIN cdp.profile_sets s ON s.profile_id = u.profile_id \
@@ -118,6 +119,12 @@ fn refresh_part(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
         let state = Candidates::from_json(&text)
             .map_err(|error| Error::internal(error.message).hint(error.hint))?;
         said.entry(profile_id).or_default().push((source_id, state));
+    }
+    if rules.slices_time() {
+        sliced::widen(&mut seen, profile_ids);
+        for (profile_id, source_id, state) in sliced::said(rules, profile_ids)? {
+            said.entry(profile_id).or_default().push((source_id, state));
+        }
     }
     let mut columns = Columns::new(rules, seen.len());
     for (profile_id, first_seen, last_seen) in seen {

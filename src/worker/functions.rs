@@ -12,7 +12,13 @@ use crate::{install, pipeline};
 pgrx::extension_sql_file!(
     "../../sql/functions/process.sql",
     name = "process",
-    requires = [begin_batch, run_begun_batch, keep_house, wake_worker_sql]
+    requires = [
+        begin_batch,
+        run_begun_batch,
+        keep_house,
+        require_own_transaction,
+        wake_worker_sql
+    ]
 );
 
 /// Reads one batch of at most `batch_size` messages (default: `cdp.batch_size`) from the inbox, and
@@ -28,6 +34,14 @@ fn process(batch_size: default!(Option<i32>, "NULL")) -> i64 {
         pipeline::run_batch(checked(batch_size)?).map(|report| report.read)
     })
     .or_raise()
+}
+
+/// For procedures that commit: fails with 25001 where a transaction block is open, in which they could
+/// not. (Within a function PostgreSQL's own error says so.)
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn require_own_transaction(what: &str) {
+    transaction::require_none_open(what).or_raise();
 }
 
 /// For `cdp.process_all()`: notes that a batch is begun, to be committed before it is run. NULL when

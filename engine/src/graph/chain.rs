@@ -1,6 +1,6 @@
 //! Why two identifiers are in one cluster.
 
-use super::order::{Ranks, by_strength};
+use super::order::{Order, Ranks};
 use super::{Link, Node, TypeRule};
 
 /// The shortest chain of links from one node to another, as positions in `links`; empty when they
@@ -19,7 +19,9 @@ pub fn chain(
     to: u32,
 ) -> Option<Vec<usize>> {
     let ranks = Ranks::new(rules);
-    let order = by_strength(nodes, &ranks.of_nodes(nodes), links, rules, &ranks);
+    let node_ranks = ranks.of_nodes(nodes);
+    let mut order: Vec<u32> = (0u32..).take(links.len()).collect();
+    Order::new(nodes, &node_ranks, links, rules, &ranks).sort(&mut order);
     // Links at each node as (place in the order, other end), the strongest first.
     let mut at = vec![Vec::new(); nodes.len()];
     for (place, &link) in order.iter().enumerate() {

@@ -85,8 +85,8 @@ impl<'a> Clusters<'a> {
     }
 
     /// Joins the clusters of two different roots because of an assertion, which only a cannot-link
-    /// stops. Must come before any [`join`](Self::join): what assertions join counts as one towards
-    /// the limits, so a counter stays at most 1 for now.
+    /// stops. Must come before any [`join`](Self::join) of the same connected component: what assertions
+    /// join counts as one towards the limits, so a counter stays at most 1 for now.
     pub(super) fn join_asserted(&mut self, a: u32, b: u32) -> Result<(), Refusal> {
         if self.conflicts.forbid(a, b) {
             return Err(Refusal::CannotLink);

@@ -23,6 +23,7 @@ mod decision;
 mod order;
 pub mod regroup;
 mod resolve;
+mod slices;
 mod star;
 mod update;
 pub mod whole;
@@ -30,8 +31,9 @@ pub mod whole;
 pub use chain::chain;
 pub use decision::{Decision, Refusal};
 pub use resolve::{Resolution, resolve};
+pub use slices::{Sighting, SwitchPoint, Torn, switch_points, torn};
 pub use star::{SetNode, Star, star};
-pub use update::{Decided, Moved, Store, StoredLink, StoredNode, Update, update};
+pub use update::{Changes, Decided, Moved, Store, StoredLink, StoredNode, Update, update};
 
 /// What holds for all identifiers of one type. The types of a graph are a slice of these, and a
 /// `type_idx` is a position in that slice.
@@ -45,6 +47,25 @@ pub struct TypeRule {
     /// Whether a link whose weaker type is this one may join two clusters that both hold a value of
     /// one same stronger type.
     pub bridges: bool,
+    /// Whether, of links whose weaker type is this one, the one seen last comes first, and not the one
+    /// that is confirmed or was seen first.
+    pub keep_last: bool,
+    /// Whether identifiers of this type serve one person after another: they join nothing, and what
+    /// they show alone belongs to whoever was seen with them last.
+    pub time_sliced: bool,
+}
+
+impl Default for TypeRule {
+    /// A type without limits that joins all it is seen with.
+    fn default() -> Self {
+        TypeRule {
+            priority: 0,
+            max_per_profile: None,
+            bridges: true,
+            keep_last: false,
+            time_sliced: false,
+        }
+    }
 }
 
 /// An identifier.
@@ -136,6 +157,7 @@ pub struct Link {
     pub evidence: Evidence,
     /// Confirmed links come before those of equal strength that were seen only once.
     pub confirmed: bool,
-    /// Microseconds since the epoch, UTC. Among equals the earlier link comes first.
+    /// Microseconds since the epoch, UTC. Among equals the earlier link comes first. (Where the weaker
+    /// type is [`keep_last`](TypeRule::keep_last), when it was seen last; the later comes first.)
     pub first_seen: i64,
 }

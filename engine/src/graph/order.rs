@@ -44,50 +44,130 @@ impl Ranks {
     }
 }
 
-/// Positions of `links`, the strongest first: asserted, then by the rank of the weaker end or of
-/// the matcher, then by weight, confirmed before seen once, first seen, and at last the types and
-/// values of the ends as bytes. The order depends on nothing but what the links say: not on their
-/// positions, nor on ids or the order of ends. Links that it cannot tell apart are the same
-/// evidence twice.
-///
-/// O(m log m) for m links; values are read on ties only.
-pub(super) fn by_strength(
-    nodes: &(impl Identifiers + ?Sized),
-    node_ranks: &[u16],
-    links: &[Link],
-    rules: &[TypeRule],
-    ranks: &Ranks,
-) -> Vec<u32> {
-    struct Key {
-        strength: u64,
-        first_seen: i64,
-        link: u32,
+/// The order of links: asserted, then by the rank of the weaker end or of the matcher, then by
+/// weight, confirmed before seen once, first seen (for types that keep the last link: last seen
+/// alone), and at last the types and values of the ends as
+/// bytes. It depends on nothing but what the links say: not on their positions, nor on ids or the
+/// order of ends. Links that it cannot tell apart are the same evidence twice.
+pub(super) struct Order<'a, N: Identifiers + ?Sized> {
+    nodes: &'a N,
+    node_ranks: &'a [u16],
+    links: &'a [Link],
+    classes: Classes,
+    rules: &'a [TypeRule],
+    ranks: &'a Ranks,
+    /// What is being sorted; kept for the next.
+    keys: Vec<Key>,
+}
+
+struct Key {
+    strength: u64,
+    first_seen: i64,
+    link: u32,
+}
+
+impl<'a, N: Identifiers + ?Sized> Order<'a, N> {
+    pub(super) fn new(
+        nodes: &'a N,
+        node_ranks: &'a [u16],
+        links: &'a [Link],
+        rules: &'a [TypeRule],
+        ranks: &'a Ranks,
+    ) -> Self {
+        Order {
+            nodes,
+            node_ranks,
+            links,
+            classes: Classes::new(links, rules, ranks),
+            rules,
+            ranks,
+            keys: Vec::new(),
+        }
     }
-    let count = u32::try_from(links.len()).expect("at most 4,294,967,295 links");
-    let classes = Classes::new(links, rules, ranks);
-    let mut keys: Vec<Key> = (0..count)
-        .zip(links)
-        .map(|(link, l)| {
-            let weaker = node_ranks[l.a as usize].max(node_ranks[l.b as usize]);
+
+    /// Sorts positions of links, the strongest first. O(m log m) for m links; values are read on ties
+    /// only.
+    pub(super) fn sort(&mut self, positions: &mut [u32]) {
+        if positions.len() < 2 {
+            return;
+        }
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.clear();
+        keys.extend(positions.iter().map(|&link| {
+            let l = &self.links[link as usize];
+            let weaker = self.node_ranks[l.a as usize].max(self.node_ranks[l.b as usize]);
+            let keep_last = l.evidence == Evidence::Observed
+                && self.rules[usize::from(self.ranks.type_at(weaker))].keep_last;
+            let strength = self.classes.strength(l, weaker);
             Key {
-                strength: classes.strength(l, weaker),
-                first_seen: l.first_seen,
+                strength: if keep_last { strength & !1 } else { strength },
+                // In bits, NOT is the order turned round.
+                first_seen: if keep_last {
+                    !l.first_seen
+                } else {
+                    l.first_seen
+                },
                 link,
             }
-        })
-        .collect();
-    let ends = |link: u32| {
-        let l = &links[link as usize];
-        let end = |n: u32| (node_ranks[n as usize], nodes.value(n));
+        }));
+        keys.sort_unstable_by(|x, y| {
+            (x.strength, x.first_seen)
+                .cmp(&(y.strength, y.first_seen))
+                .then_with(|| self.ends(x.link).cmp(&self.ends(y.link)))
+        });
+        for (position, key) in positions.iter_mut().zip(&keys) {
+            *position = key.link;
+        }
+        self.keys = keys;
+    }
+
+    /// What the ends are, the stronger one first.
+    fn ends(&self, link: u32) -> [(u16, &str); 2] {
+        let l = &self.links[link as usize];
+        let end = |n: u32| (self.node_ranks[n as usize], self.nodes.value(n));
         let (a, b) = (end(l.a), end(l.b));
-        if a <= b { (a, b) } else { (b, a) }
+        if a <= b { [a, b] } else { [b, a] }
+    }
+}
+
+/// Positions of links by connected component, and where each component starts.
+///
+/// Components never touch, so the pass can take one after the other. That makes it near-linear: what
+/// is sorted is small, fits the cache, and hardly ever ties.
+pub(super) fn by_component(nodes: usize, links: &[Link]) -> (Vec<u32>, Vec<u32>) {
+    let count = u32::try_from(links.len()).expect("at most 4,294,967,295 links");
+    let mut parent: Vec<u32> = (0..nodes as u32).collect();
+    let root = |parent: &mut [u32], mut node: u32| {
+        while parent[node as usize] != node {
+            let above = parent[parent[node as usize] as usize];
+            parent[node as usize] = above;
+            node = above;
+        }
+        node
     };
-    keys.sort_unstable_by(|x, y| {
-        (x.strength, x.first_seen)
-            .cmp(&(y.strength, y.first_seen))
-            .then_with(|| ends(x.link).cmp(&ends(y.link)))
-    });
-    keys.into_iter().map(|k| k.link).collect()
+    for link in links {
+        let (a, b) = (root(&mut parent, link.a), root(&mut parent, link.b));
+        parent[a.max(b) as usize] = a.min(b);
+    }
+    // How many links each component has; then where they start; then where the next goes.
+    let mut starts = vec![0_u32; nodes + 1];
+    for link in links {
+        starts[root(&mut parent, link.a) as usize] += 1;
+    }
+    let mut next = 0;
+    for start in &mut starts {
+        (*start, next) = (next, next + *start);
+    }
+    let mut order = vec![0; links.len()];
+    for (position, link) in (0..count).zip(links) {
+        let start = &mut starts[root(&mut parent, link.a) as usize];
+        order[*start as usize] = position;
+        *start += 1;
+    }
+    // Each start has moved to the next one's: they are ends now.
+    starts.pop();
+    starts.dedup();
+    (order, starts)
 }
 
 /// Numbers 1, 2, … for the types and the matchers' priorities together, the strongest first, so

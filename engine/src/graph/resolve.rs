@@ -1,7 +1,7 @@
 //! The greedy pass over a whole graph.
 
 use super::clusters::Clusters;
-use super::order::{Ranks, by_strength};
+use super::order::{Order, Ranks, by_component};
 use super::{Decision, Evidence, Identifiers, Link, TypeRule};
 
 /// What [`resolve`] found.
@@ -28,9 +28,10 @@ impl Resolution {
 /// one node with itself are accepted and change nothing. The result depends on neither the order of
 /// nodes, links, pairs nor ends, and on ids only for the choice of names.
 ///
-/// O(m log m) for sorting m links; the pass itself is near-linear. Memory is about 28 bytes a link
-/// and 30 bytes a node beside the arguments (with at most 64 types, and 4 more a node for every type
-/// with a limit other than 1).
+/// Links are sorted within their connected component: O(m log c) for m links in components of c, the
+/// rest is near-linear. Memory is about 12 bytes a link, 24 more for those of the largest component, and
+/// 38 bytes a node beside the arguments (with at most 64 types, and 4 more a node for every type with a
+/// limit other than 1).
 ///
 /// # Panics
 ///
@@ -46,21 +47,29 @@ pub fn resolve(
     let node_ranks = ranks.of_nodes(nodes);
     let mut clusters = Clusters::new(rules, &ranks, &node_ranks, cannot);
     let mut decisions = vec![Decision::Accepted; links.len()];
-    for link in by_strength(nodes, &node_ranks, links, rules, &ranks) {
-        let l = &links[link as usize];
-        let (a, b) = (clusters.root(l.a), clusters.root(l.b));
-        if a == b {
-            continue;
-        }
-        let joined = match l.evidence {
-            Evidence::Asserted => clusters.join_asserted(a, b),
-            Evidence::Observed | Evidence::Matched { .. } => {
-                let weaker = node_ranks[l.a as usize].max(node_ranks[l.b as usize]);
-                clusters.join(a, b, weaker)
+    let (mut positions, ends) = by_component(nodes.len(), links);
+    let mut order = Order::new(nodes, &node_ranks, links, rules, &ranks);
+    let mut start = 0;
+    for end in ends {
+        let component = &mut positions[start as usize..end as usize];
+        start = end;
+        order.sort(component);
+        for &link in &*component {
+            let l = &links[link as usize];
+            let (a, b) = (clusters.root(l.a), clusters.root(l.b));
+            if a == b {
+                continue;
             }
-        };
-        if let Err(refusal) = joined {
-            decisions[link as usize] = Decision::Refused(refusal);
+            let joined = match l.evidence {
+                Evidence::Asserted => clusters.join_asserted(a, b),
+                Evidence::Observed | Evidence::Matched { .. } => {
+                    let weaker = node_ranks[l.a as usize].max(node_ranks[l.b as usize]);
+                    clusters.join(a, b, weaker)
+                }
+            };
+            if let Err(refusal) = joined {
+                decisions[link as usize] = Decision::Refused(refusal);
+            }
         }
     }
     Resolution {

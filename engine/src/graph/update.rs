@@ -1,5 +1,6 @@
 //! The greedy pass over the part of a stored graph that a change can reach.
 
+use super::order::Ranks;
 use super::{Decision, Evidence, Link, Node, Resolution, TypeRule, resolve};
 use std::collections::{HashMap, HashSet};
 
@@ -44,6 +45,14 @@ pub trait Store {
     /// All links with one or both ends among these nodes, each once.
     fn links_of(&mut self, node_ids: &[i64]) -> Result<Vec<StoredLink>, Self::Error>;
 
+    /// All links within each of these clusters whose stored decision is that they are accepted, each
+    /// once. Of a hub with thousands of refused links it should not read those.
+    fn accepted_within(&mut self, clusters: &[Vec<i64>]) -> Result<Vec<StoredLink>, Self::Error>;
+
+    /// The links, but for asserted ones, between the ends of each of these pairs. A pair without one is
+    /// left out.
+    fn links_between(&mut self, pairs: &[(i64, i64)]) -> Result<Vec<StoredLink>, Self::Error>;
+
     /// All cannot-links with one or both ends among these nodes.
     fn cannot_of(&mut self, node_ids: &[i64]) -> Result<Vec<(i64, i64)>, Self::Error>;
 }
@@ -77,27 +86,46 @@ pub struct Update {
     pub decided: Vec<Decided>,
 }
 
+/// What changed in the stored graph.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Nodes that must have a profile: every new node is named here or in another list.
+    pub nodes: Vec<i64>,
+    /// The ends of links, other than asserted ones, that were added, that now come earlier in the
+    /// order of the pass, or that changed and were refused before.
+    pub gained: Vec<(i64, i64)>,
+    /// At least one end, of those that still exist, of every link and cannot-link that changed in any
+    /// other way: an accepted one removed or weakened, one that is asserted. (Removing a node removes
+    /// its links, so their other ends are named.) Refused links that were removed are not missed.
+    pub disturbed: Vec<i64>,
+}
+
 /// Brings clusters and decisions up to date after a change of links, cannot-links or nodes, and
 /// gives what [`resolve`] over the whole graph would give, reading only what the change can reach.
 /// (A change of rules can reach everything, so it needs a full pass.)
 ///
-/// `changed` must name every new node and at least one end, of those that still exist, of every link
-/// and cannot-link that was added, changed or removed. (Removing a node removes its links, so their
-/// other ends are named.) Naming more is harmless.
+/// Naming more changes than there are is harmless.
 ///
-/// The region starts as the clusters of those nodes, and its boundary is every cluster that a link
-/// ties to it. The pass runs over both. Where it accepts a link between two former clusters, they
-/// join the region, which moves the boundary; this repeats until the region stands still.
+/// The view starts as the clusters of the nodes named, with the accepted links within them and the
+/// links gained. A pass over the view shows which clusters are *turned*: they may have grown otherwise
+/// than before, or into more. Of those alone all other links are read, with the clusters that they lead
+/// to; this repeats until no further cluster turns. So a refused link to a hub of thousands of refused
+/// links reads none of them.
 ///
-/// Why that is enough: without the change, a cluster's links are decided as if nothing else existed,
-/// since all links that leave it were refused, and a refused link leaves no trace. A cluster outside
-/// the region has no change within, so it still evolves that way until a link that leaves it is
-/// accepted. By induction over the order of links, the pass over everything decides as this one, in
-/// which no such link is accepted any more. All that can differ is the reason of a refused link
-/// between region and boundary, and those are compared too.
+/// Why that is enough: a link between two clusters was refused, and a refused link leaves no trace, so
+/// every cluster was decided as if nothing else existed. A cluster that is not turned has the same
+/// links within it in the same order as far as they join anything, and all of those are still accepted:
+/// it goes through the same stages as before. At any stage it may hold more only by what joined it from
+/// outside, and then ([`View::turned`]) that is nodes of types that no rule asks about (no limit, no
+/// cannot-link, nothing that keeps a weaker type from bridging), joined by as many links as make a tree
+/// of clusters, so that no two parts of it met earlier than before. Neither changes the answer of any
+/// rule: a link that leaves a cluster that is not turned, and was not read, is refused as before and for
+/// the same reason. By induction over the order of links, the pass over everything decides as the one
+/// over the view, and as before elsewhere.
 ///
-/// Each round is three reads and one pass over what has been read. Added evidence mostly takes one
-/// or two rounds; a chain of refused links that fall one after the other takes one round a cluster.
+/// Each round is a few reads and one pass over what has been read. Where the change runs along a chain
+/// of refused links that fall one after the other, each round after the first few reads as far ahead as
+/// doubles the view, so that n clusters take O(log n) passes and not n.
 ///
 /// # Errors
 ///
@@ -108,24 +136,52 @@ pub struct Update {
 /// When a type index is out of range.
 pub fn update<S: Store>(
     store: &mut S,
-    changed: &[i64],
+    changes: &Changes,
     rules: &[TypeRule],
 ) -> Result<Update, S::Error> {
+    let neutral = neutral_types(rules);
     let mut view = View::default();
-    view.load(store, changed.to_vec())?;
-    let mut region: HashSet<Former> = view.former.iter().copied().collect();
-    let mut frontier = view.frontier(&region);
-    loop {
-        if !frontier.is_empty() {
-            view.load(store, frontier)?;
+    let gained = changes.gained.iter().flat_map(|&(a, b)| [a, b]);
+    let named = changes.nodes.iter().chain(&changes.disturbed).copied();
+    view.load(store, named.chain(gained).collect())?;
+    view.add_links(store.links_between(&changes.gained)?);
+    view.gained = changes
+        .gained
+        .iter()
+        .map(|&(a, b)| (a.min(b), a.max(b)))
+        .collect();
+    let mut next = view.formers_of(&changes.disturbed);
+    view.turned = view.new_but(&next);
+    for round in 0.. {
+        view.turn(store, next)?;
+        if round >= ROUNDS_OF_ONE_STEP {
+            view.look_ahead(store)?;
         }
         let pass = view.resolve(rules);
-        let grown = view.extend(&mut region, &pass);
-        frontier = view.frontier(&region);
-        if !grown || frontier.is_empty() {
+        next = view.turned(&pass, &neutral);
+        if next.is_empty() {
             return Ok(view.differences(&pass));
         }
     }
+    unreachable!("every round turns a cluster")
+}
+
+/// Rounds that read no further than they must; nearly all changes end within them.
+const ROUNDS_OF_ONE_STEP: usize = 6;
+
+/// The types that no rule asks about: a cluster may gain or lose identifiers of them, and no link is
+/// decided otherwise for it.
+fn neutral_types(rules: &[TypeRule]) -> Vec<bool> {
+    let ranks = Ranks::new(rules);
+    let of = |t: u16| &rules[usize::from(t)];
+    let last_to_ask = (ranks.types().iter()).rposition(|&t| !of(t).bridges);
+    let mut neutral = vec![false; rules.len()];
+    for (rank, &t) in ranks.types().iter().enumerate() {
+        // A type that does not bridge asks about all that are stronger.
+        neutral[usize::from(t)] =
+            of(t).max_per_profile.is_none() && last_to_ask.is_none_or(|last| rank >= last);
+    }
+    neutral
 }
 
 /// A cluster before the change: a profile, or a new node.
@@ -135,7 +191,13 @@ enum Former {
     New(i64),
 }
 
-/// What has been read: whole former clusters, and all their links.
+/// The ends of a link, the smaller first.
+fn pair(link: &StoredLink) -> (i64, i64) {
+    (link.a_id.min(link.b_id), link.a_id.max(link.b_id))
+}
+
+/// What has been read: whole former clusters, with the links gained, all accepted links within them,
+/// and all links of those that are turned.
 #[derive(Default)]
 struct View {
     nodes: Vec<Node>,
@@ -143,8 +205,20 @@ struct View {
     former: Vec<Former>,
     /// Positions by id.
     position: HashMap<i64, u32>,
+    /// The nodes of every former cluster.
+    members: HashMap<Former, Vec<u32>>,
     links: Vec<StoredLink>,
-    cannot: Vec<(i64, i64)>,
+    /// What is in `links`; links of one pair differ in their evidence.
+    known: HashSet<((i64, i64), Evidence)>,
+    /// The pairs whose links may differ from those that the stored decisions rest on.
+    gained: HashSet<(i64, i64)>,
+    cannot: HashSet<(i64, i64)>,
+    /// Clusters all of whose links are read, with the clusters that they lead to.
+    turned: HashSet<Former>,
+    /// The clusters that were read last.
+    edge: Vec<Former>,
+    /// How many nodes the last pass was over.
+    passed: usize,
 }
 
 /// The pass over a view.
@@ -156,47 +230,93 @@ struct Pass {
 }
 
 impl View {
-    /// Reads the clusters of some nodes that have not been read yet.
+    /// Reads the clusters of some nodes, with the accepted links within them.
     fn load<S: Store>(&mut self, store: &mut S, mut ids: Vec<i64>) -> Result<(), S::Error> {
+        ids.retain(|id| !self.position.contains_key(id));
         ids.sort_unstable();
         ids.dedup();
+        self.edge.clear();
+        if ids.is_empty() {
+            return Ok(());
+        }
         let read = self.nodes.len();
         for StoredNode { node, profile_id } in store.clusters_of(&ids)? {
             let position = u32::try_from(self.nodes.len()).expect("at most 4,294,967,295 nodes");
-            self.position.insert(node.id, position);
-            self.former.push(match profile_id {
+            let former = match profile_id {
                 Some(profile) => Former::Profile(profile),
                 None => Former::New(node.id),
-            });
+            };
+            self.position.insert(node.id, position);
+            let members = self.members.entry(former).or_default();
+            if members.is_empty() {
+                self.edge.push(former);
+            }
+            members.push(position);
+            self.former.push(former);
             self.nodes.push(node);
         }
         let new: Vec<i64> = self.nodes[read..].iter().map(|n| n.id).collect();
-        // What ties the new nodes to those read before was read with the latter.
-        let before = |id: &i64| self.position.get(id).is_some_and(|&p| (p as usize) < read);
-        let mut links = store.links_of(&new)?;
-        links.retain(|l| !before(&l.a_id) && !before(&l.b_id));
-        self.links.extend(links);
-        // Read twice or once is the same for these.
+        let id = |&position: &u32| self.nodes[position as usize].id;
+        let clusters = self.edge.iter().map(|former| &self.members[former]);
+        let several: Vec<Vec<i64>> = clusters
+            .filter(|members| members.len() > 1)
+            .map(|members| members.iter().map(id).collect())
+            .collect();
+        if !several.is_empty() {
+            let links = store.accepted_within(&several)?;
+            self.add_links(links);
+        }
         self.cannot.extend(store.cannot_of(&new)?);
         Ok(())
     }
 
-    /// Nodes not read yet that a link ties to the region.
-    fn frontier(&self, region: &HashSet<Former>) -> Vec<i64> {
-        let inside = |id: &i64| {
-            let position = self.position.get(id);
-            position.is_some_and(|&p| region.contains(&self.former[p as usize]))
-        };
-        let outside = |id: &i64| !self.position.contains_key(id);
-        self.links
-            .iter()
-            .flat_map(|l| [(l.a_id, l.b_id), (l.b_id, l.a_id)])
-            .filter(|(from, to)| inside(from) && outside(to))
-            .map(|(_, to)| to)
-            .collect()
+    fn add_links(&mut self, links: Vec<StoredLink>) {
+        for link in links {
+            if self.known.insert((pair(&link), link.evidence)) {
+                self.links.push(link);
+            }
+        }
     }
 
-    fn resolve(&self, rules: &[TypeRule]) -> Pass {
+    /// Reads all links of some clusters, and the clusters that they lead to.
+    fn turn<S: Store>(&mut self, store: &mut S, clusters: HashSet<Former>) -> Result<(), S::Error> {
+        let nodes: Vec<i64> = (clusters.iter())
+            .filter(|former| !self.turned.contains(former))
+            .flat_map(|former| &self.members[former])
+            .map(|&position| self.nodes[position as usize].id)
+            .collect();
+        self.turned.extend(clusters);
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        let links = store.links_of(&nodes)?;
+        let ends = links.iter().flat_map(|l| [l.a_id, l.b_id]).collect();
+        self.add_links(links);
+        self.load(store, ends)
+    }
+
+    /// Reads on from what was read last, as if it were all turned, until there is twice as much as in
+    /// the last pass.
+    fn look_ahead<S: Store>(&mut self, store: &mut S) -> Result<(), S::Error> {
+        while self.nodes.len() < 2 * self.passed && !self.edge.is_empty() {
+            let edge = std::mem::take(&mut self.edge);
+            self.turn(store, edge.into_iter().collect())?;
+        }
+        Ok(())
+    }
+
+    fn formers_of(&self, ids: &[i64]) -> HashSet<Former> {
+        let known = ids.iter().filter_map(|id| self.position.get(id));
+        known.map(|&p| self.former[p as usize]).collect()
+    }
+
+    /// The new nodes, but for these: every link that they have was gained, and has been read.
+    fn new_but(&self, disturbed: &HashSet<Former>) -> HashSet<Former> {
+        let new = self.members.keys().filter(|f| matches!(f, Former::New(_)));
+        new.filter(|f| !disturbed.contains(f)).copied().collect()
+    }
+
+    fn resolve(&mut self, rules: &[TypeRule]) -> Pass {
         let ends = |a, b| Some((*self.position.get(&a)?, *self.position.get(&b)?));
         let (taken, links): (Vec<usize>, Vec<Link>) = self
             .links
@@ -220,6 +340,7 @@ impl View {
             .filter_map(|&(a, b)| ends(a, b))
             .collect();
         let resolution = resolve(&self.nodes, &links, &cannot, rules);
+        self.passed = self.nodes.len();
         Pass {
             taken,
             links,
@@ -227,16 +348,50 @@ impl View {
         }
     }
 
-    /// Takes into the region what an accepted link now joins; whether there was anything.
-    fn extend(&self, region: &mut HashSet<Former>, pass: &Pass) -> bool {
-        let before = region.len();
-        for (link, &decision) in pass.links.iter().zip(&pass.resolution.decisions) {
+    /// The clusters that the pass shows to be turned, and that were not known to be.
+    fn turned(&self, pass: &Pass, neutral: &[bool]) -> HashSet<Former> {
+        let mut turned = HashSet::new();
+        // By new cluster: the accepted links between the former clusters in it, and these.
+        let mut joined: HashMap<u32, (usize, HashSet<Former>)> = HashMap::new();
+        let decided = pass.taken.iter().zip(&pass.links);
+        for ((&at, link), &decision) in decided.zip(&pass.resolution.decisions) {
+            let stored = &self.links[at];
+            let accepted = decision == Decision::Accepted;
             let [a, b] = [link.a, link.b].map(|n| self.former[n as usize]);
-            if a != b && decision == Decision::Accepted {
-                region.extend([a, b]);
+            if a != b {
+                if accepted {
+                    let name = pass.resolution.cluster[link.a as usize];
+                    let (links, formers) = joined.entry(name).or_default();
+                    *links += 1;
+                    formers.extend([a, b]);
+                }
+            } else if accepted {
+                // It may have joined them earlier than before.
+                if self.gained.contains(&pair(stored)) {
+                    turned.insert(a);
+                }
+            } else if stored.decision == Some(Decision::Accepted) {
+                turned.insert(a);
             }
         }
-        region.len() > before
+        let forbidden: HashSet<i64> = self.cannot.iter().flat_map(|&(a, b)| [a, b]).collect();
+        let asked_about = |former: &Former| {
+            self.members[former].iter().any(|&position| {
+                let node = &self.nodes[position as usize];
+                !neutral[usize::from(node.type_idx)] || forbidden.contains(&node.id)
+            })
+        };
+        for (links, formers) in joined.into_values() {
+            let is_tree = links + 1 == formers.len();
+            let asked_about: HashSet<Former> =
+                formers.iter().copied().filter(asked_about).collect();
+            turned.extend(formers.into_iter().filter(|former| {
+                let others = asked_about.len() - usize::from(asked_about.contains(former));
+                !is_tree || others > 0
+            }));
+        }
+        turned.retain(|former| !self.turned.contains(former));
+        turned
     }
 
     fn differences(&self, pass: &Pass) -> Update {

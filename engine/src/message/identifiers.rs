@@ -6,17 +6,18 @@ use super::{Found, Kind, Rejection};
 use crate::identifier::{IdentifierTypes, PathNode};
 
 /// Finds every identifier, each once: by the declared paths, in `context.externalIds`, and in the
-/// `identifiers` object.
+/// `identifiers` object; and what that object has of types that are not declared.
 pub(super) fn find(
     tree: &Tree<'_>,
     fields: &Envelope<'_, '_>,
     kind: Kind,
     types: &IdentifierTypes,
-) -> Result<Vec<Found>, Rejection> {
+) -> Result<(Vec<Found>, Vec<(String, String)>), Rejection> {
     let mut finder = Finder {
         tree,
         types,
         found: Vec::with_capacity(8),
+        undeclared: Vec::new(),
     };
     for path in &types.paths().next {
         let value = match field_of(&path.key) {
@@ -42,7 +43,7 @@ pub(super) fn find(
     let mut found = finder.found;
     found.sort_unstable();
     found.dedup();
-    Ok(found)
+    Ok((found, finder.undeclared))
 }
 
 /// The traits of a group are not those of a person, and only `alias` has a previous id.
@@ -58,6 +59,7 @@ struct Finder<'t, 'a> {
     tree: &'t Tree<'a>,
     types: &'t IdentifierTypes,
     found: Vec<Found>,
+    undeclared: Vec<(String, String)>,
 }
 
 impl Finder<'_, '_> {
@@ -108,7 +110,7 @@ impl Finder<'_, '_> {
         }
     }
 
-    /// `{"loyalty_id": "1", "email": ["a@x", "b@x"]}`. Types that are not declared are passed over: a
+    /// `{"loyalty_id": "1", "email": ["a@x", "b@x"]}`. Types that are not declared are noted: a
     /// type may be declared later, and the field is stored whole. The error says what was wanted.
     fn identifiers(&mut self, object: NodeId) -> Result<(), &'static str> {
         let tree = self.tree;
@@ -122,8 +124,13 @@ impl Finder<'_, '_> {
             let type_index = self.types.index_of(&tree.string(key));
             let mut take = |value| match tree.shape(value) {
                 Shape::String | Shape::Number | Shape::Null => {
-                    if let Some(type_index) = type_index {
-                        self.add(type_index, value);
+                    match (type_index, tree.scalar(value)) {
+                        (Some(type_index), _) => self.add(type_index, value),
+                        (None, Some(text)) => {
+                            let name = tree.string(key).into_owned();
+                            self.undeclared.push((name, text.into_owned()));
+                        }
+                        (None, None) => {}
                     }
                     Ok(())
                 }

@@ -100,6 +100,9 @@ pub struct Message<'a> {
     pub rest: String,
     /// The identifiers, in order of type and value, each once. Never empty.
     pub found: Vec<Found>,
+    /// Members of the `identifiers` object that are no declared type: name and value. They are stored
+    /// with the message, and mean nothing as long as the type is not declared.
+    pub undeclared: Vec<(String, String)>,
     /// What the message says of the person: the traits of an `identify`, the `context.traits` of any
     /// other message. A number that a double cannot hold exactly is a string of its digits.
     pub trait_values: Vec<(String, Value)>,
@@ -236,9 +239,13 @@ pub fn parse<'a>(
         _ => context.and_then(|context| tree.get(context, "traits")),
     };
 
-    let found = identifiers::find(&tree, &fields, kind, types)?;
+    let (found, undeclared) = identifiers::find(&tree, &fields, kind, types)?;
     if found.is_empty() {
-        let detail = "the message shows no identifier of a declared type";
+        let mut detail = "the message shows no identifier of a declared type".to_owned();
+        if !undeclared.is_empty() {
+            let names: Vec<&str> = undeclared.iter().map(|(name, _)| name.as_str()).collect();
+            detail = format!("{detail}; not declared: {}", names.join(", "));
+        }
         return Err(Rejection::new(Reason::NoIdentifier, detail));
     }
     Ok(Message {
@@ -251,6 +258,7 @@ pub fn parse<'a>(
         context: raw(&tree, context)?,
         rest: fields.rest(),
         found,
+        undeclared,
         trait_values: person_traits.map_or_else(Vec::new, |id| members(&tree, id)),
         content_hash: canonical::content_hash(&tree, Numbers::ByValue, is_of_sending),
     })

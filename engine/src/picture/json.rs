@@ -3,6 +3,7 @@
 use serde_json::{Value, json as object};
 
 use super::{Identifier, Kind, Picture, Shown, Standing, label};
+use crate::graph::Decision;
 
 /// The graph as a JSON document: the profile's identifiers and those at the other ends of its links,
 /// the links with their evidence, and how much was left out. Times are in UTC.
@@ -43,15 +44,19 @@ fn link(picture: &Picture, link: &Shown) -> Value {
         "from": picture.node(link.a).id,
         "to": picture.node(link.b).id,
         "kind": link.kind.name(),
-        "decision": link.decision.map(crate::graph::Decision::name),
+        "decision": "accepted",
         "sources": link.sources,
         "count": link.count,
         "confirmed": link.confirmed,
         "first_seen": label::instant(link.first_seen),
         "last_seen": label::instant(link.last_seen),
     });
-    if let Some(type_idx) = link.decision.and_then(crate::graph::Decision::type_idx) {
-        shown["rule_of"] = picture.type_name(type_idx).into();
+    if let Some((rule, about)) = rule(picture, link) {
+        shown["decision"] = "refused".into();
+        shown["rule"] = rule.into();
+        if let Some(type_idx) = about {
+            shown["rule_of"] = picture.type_name(type_idx).into();
+        }
     }
     if let Kind::Matched { weight } = link.kind {
         shown["weight"] = weight.into();
@@ -60,4 +65,24 @@ fn link(picture: &Picture, link: &Shown) -> Value {
         shown["reason"] = reason.as_str().into();
     }
     shown
+}
+
+/// The rule by which a link joins nothing, and the type that it is about.
+fn rule(picture: &Picture, link: &Shown) -> Option<(&'static str, Option<u16>)> {
+    match link.decision {
+        Some(Decision::Accepted) => None,
+        Some(refused) => Some((refused.name(), refused.type_idx())),
+        None => {
+            let ends = [picture.node(link.a), picture.node(link.b)];
+            let standings = ends.map(|end| end.standing);
+            if standings.contains(&Standing::Blocked) {
+                return Some(("blocked", None));
+            }
+            let by = standings.into_iter().find_map(|standing| match standing {
+                Standing::Shared { type_idx, .. } => Some(type_idx),
+                Standing::Ordinary | Standing::Blocked => None,
+            });
+            Some(("max_degree", by))
+        }
+    }
 }

@@ -110,7 +110,8 @@ impl Checker<'_> {
             return Err(
                 match nearest(&name.value, names.iter().map(String::as_str)) {
                     Some(meant) => error.with_hint(format!("did you mean '{meant}'?")),
-                    None => error,
+                    None if names.is_empty() => error.with_hint("there is no segment yet"),
+                    None => error.with_hint(format!("there are: {}", listed(names))),
                 },
             );
         };
@@ -212,7 +213,10 @@ impl Checker<'_> {
         let built_in = BUILT_IN.iter().map(|(name, _)| *name);
         match nearest(name, names.iter().map(String::as_str).chain(built_in)) {
             Some(meant) => error.with_hint(format!("did you mean \"{meant}\"?")),
-            None => error,
+            None => error.with_hint(format!(
+                "rules ask for declared traits: declare it with cdp.create_trait('{}')",
+                name.replace('\'', "''")
+            )),
         }
     }
 
@@ -423,4 +427,16 @@ fn event_operand(path: &Path) -> Result<Operand, RuleError> {
         path: path.parts[1..].to_vec(),
         view: View::Text,
     })
+}
+
+/// At most ten names, in order.
+fn listed(mut names: Vec<String>) -> String {
+    names.sort_unstable();
+    let more = names.len().saturating_sub(10);
+    names.truncate(10);
+    let names = names.join(", ");
+    match more {
+        0 => names,
+        _ => format!("{names} and {more} more"),
+    }
 }

@@ -35,7 +35,8 @@ pub struct RuleError {
 impl RuleError {
     pub(super) fn new(span: Span, message: impl Into<String>) -> Self {
         RuleError {
-            message: message.into(),
+            // What a rule holds is quoted in messages, and may hold more than a line.
+            message: message.into().replace(['\n', '\r'], " "),
             hint: None,
             span,
         }

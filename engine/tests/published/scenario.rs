@@ -20,6 +20,7 @@ pub fn of_type(priority: i32, max_per_profile: Option<u32>, bridges: bool) -> Ty
         priority,
         max_per_profile,
         bridges,
+        ..TypeRule::default()
     }
 }
 

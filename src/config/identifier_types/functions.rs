@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 
 use super::super::node::Node;
 use super::super::{Resettable, alter, create, drop_one, names, reset};
-use super::{IdentifierType, degrees};
+use super::{IdentifierType, KEEP, degrees};
 use crate::pg::error::OrRaise;
 use crate::pg::{Error, Result};
 
@@ -20,7 +20,7 @@ use crate::pg::{Error, Result};
 /// 42710 if it exists; 22023 if an argument is not valid; 42704 if max_degree names an unknown type.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
-fn create_identifier_type(
+pub(super) fn create_identifier_type(
     name: Option<&str>,
     priority: Option<i32>,
     max_per_profile: default!(Option<i32>, "NULL"),
@@ -33,6 +33,8 @@ fn create_identifier_type(
     builtin_blocked: default!(Option<bool>, "true"),
     max_degree: default!(Option<JsonB>, "NULL"),
     paths: default!(Option<Vec<String>>, "NULL"),
+    time_sliced: default!(Option<bool>, "false"),
+    keep: default!(Option<&str>, "'first'"),
 ) {
     let declare = || {
         let name = names::required(name, "name")?;
@@ -50,6 +52,8 @@ fn create_identifier_type(
             builtin_blocked,
             max_degree,
             paths,
+            time_sliced,
+            keep,
         };
         given.put(&mut wanted)?;
         create("cdp.create_identifier_type()", wanted)
@@ -64,7 +68,7 @@ fn create_identifier_type(
 /// 42704 if it does not exist; 22023 if an argument is not valid.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
-fn alter_identifier_type(
+pub(super) fn alter_identifier_type(
     name: Option<&str>,
     priority: default!(Option<i32>, "NULL"),
     max_per_profile: default!(Option<i32>, "NULL"),
@@ -77,6 +81,8 @@ fn alter_identifier_type(
     builtin_blocked: default!(Option<bool>, "NULL"),
     max_degree: default!(Option<JsonB>, "NULL"),
     paths: default!(Option<Vec<String>>, "NULL"),
+    time_sliced: default!(Option<bool>, "NULL"),
+    keep: default!(Option<&str>, "NULL"),
     reset: default!(Option<Vec<String>>, "NULL"),
 ) {
     let given = Given {
@@ -91,6 +97,8 @@ fn alter_identifier_type(
         builtin_blocked,
         max_degree,
         paths,
+        time_sliced,
+        keep,
     };
     names::required(name, "name")
         .and_then(|name| {
@@ -129,6 +137,8 @@ const RESETTABLE: &[Resettable<IdentifierType>] = &[
     ("builtin_blocked", |t| t.builtin_blocked = true),
     ("max_degree", |t| t.max_degree.clear()),
     ("paths", |t| t.paths.clear()),
+    ("time_sliced", |t| t.time_sliced = false),
+    ("keep", |t| t.keep = KEEP[0].to_owned()),
 ];
 
 /// The arguments that were given.
@@ -144,6 +154,8 @@ struct Given<'a> {
     builtin_blocked: Option<bool>,
     max_degree: Option<JsonB>,
     paths: Option<Vec<String>>,
+    time_sliced: Option<bool>,
+    keep: Option<&'a str>,
 }
 
 impl Given<'_> {
@@ -163,6 +175,11 @@ impl Given<'_> {
         set(&mut wanted.blocked_values, self.blocked_values);
         set(&mut wanted.blocked_patterns, self.blocked_patterns);
         set(&mut wanted.paths, self.paths);
+        set(&mut wanted.time_sliced, self.time_sliced);
+        set(
+            &mut wanted.keep,
+            self.keep.map(|keep| keep.trim().to_lowercase()),
+        );
         if self.max_per_profile.is_some() {
             wanted.max_per_profile = self.max_per_profile;
         }

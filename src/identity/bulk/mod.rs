@@ -9,6 +9,8 @@
 mod read;
 mod write;
 
+use std::collections::HashMap;
+
 use cdp_engine::background::Cancel;
 use cdp_engine::graph::whole::{Cancelled, Limit, Links, Nodes, Sets, Shared, Stars};
 use cdp_engine::graph::{
@@ -16,6 +18,7 @@ use cdp_engine::graph::{
 };
 
 use super::graph::Outcome;
+use super::slices;
 use crate::pg::{Error, Result, guc, thread};
 use crate::rules::Rules;
 use crate::worker::progress;
@@ -40,6 +43,10 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     write::inert(rules, &nodes, &shared, &limits)?;
     write::set_nodes(&nodes, &sets, &stars)?;
     write::set_links(&nodes, &sets, &stars)?;
+    let sliced: HashMap<i64, i64> = (0..sets.len() as u32)
+        .filter_map(|set| Some((sets.id(set), nodes.id(stars.sliced(set)?))))
+        .collect();
+    let holders = slices::rebuild(rules, &sliced)?;
 
     progress::start("identity: links", 0);
     let mut present = vec![false; nodes.len()];
@@ -48,11 +55,19 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
             present[centre as usize] = true;
         }
     }
+    for node in holders {
+        if let Some(node) = nodes.position(node) {
+            present[node as usize] = true;
+        }
+    }
+    let type_rules = rules.type_rules.clone();
     let (nodes, found) = thread::run(move |cancel| {
-        let links = sets.links(&nodes, &stars, cancel);
+        let links = sets.links(&nodes, &stars, &type_rules, cancel);
         (nodes, links)
     })?;
     let mut links = found.map_err(gave_up)?;
+    // It is written by now what is blocked.
+    super::asserted::rebuild();
     let by_hand = read::by_hand(rules, &nodes)?;
     let observed = links.links.len();
     links
@@ -126,23 +141,25 @@ impl Historic {
     fn of(graph: &Graph, moved: &[Moved], removed: &[(i64, i64)]) -> Self {
         let mut told = vec![false; graph.nodes.len()];
         let moved = moved.iter().filter(|moved| moved.from.is_some());
-        let ids = moved.map(|moved| moved.node_id);
-        for id in ids.chain(removed.iter().map(|(id, _)| *id)) {
-            if let Some(node) = graph.nodes.position(id) {
+        let moved = moved.map(|moved| moved.node_id);
+        for node_id in moved.chain(removed.iter().map(|(node, _)| *node)) {
+            if let Some(node) = graph.nodes.position(node_id) {
                 told[node as usize] = true;
             }
         }
         Historic(told)
     }
 
-    fn tells(&self, node: u32) -> bool {
-        self.0[node as usize]
+    /// Whether a link between these nodes, where there was one, can have decided anything.
+    fn tells(&self, ends: (Option<u32>, Option<u32>)) -> bool {
+        let told = |end: Option<u32>| end.is_some_and(|node| self.0[node as usize]);
+        told(ends.0) || told(ends.1)
     }
 
     /// The decision of a link as history wants it.
     fn decided(&self, graph: &Graph, n: usize, before: Option<Decision>) -> Option<Decided> {
         let (link, decision) = graph.link(n);
-        let told = self.tells(link.a) || self.tells(link.b);
+        let told = self.0[link.a as usize] || self.0[link.b as usize];
         (told && before != Some(decision)).then(|| {
             let (a_id, b_id) = graph.ends(link);
             Decided {

@@ -7,7 +7,10 @@ use cdp_engine::graph::{Decided, Decision, Identifiers, Link, Moved, Resolution}
 
 use super::{Graph, Historic, decision};
 use crate::args;
+use crate::identity::asserted::Pair;
+use crate::pg::append;
 use crate::pg::reader::{self, Micros};
+use crate::pg::value::{Time, Values};
 use crate::pg::{Result, sql, time};
 use crate::rules::Rules;
 use crate::worker::progress;
@@ -26,6 +29,25 @@ fn in_parts<T>(phase: &str, rows: &[T], mut write: impl FnMut(&[T])) {
         write(part);
         progress::step((n * PART + part.len()) as i64);
     }
+}
+
+/// Appends rows that are made as they are written, with progress.
+fn append<T>(
+    phase: &str,
+    (table, columns): (&str, &[&str]),
+    rows: impl Iterator<Item = T>,
+    put: impl FnMut(&mut Values, T),
+) {
+    const STRIDE: i64 = 1 << 14;
+    let counted = (0i64..).zip(rows).map(|(n, row)| {
+        if n == 0 {
+            progress::start(&format!("identity: {phase}"), 0);
+        } else if n % STRIDE == 0 {
+            progress::step(n);
+        }
+        row
+    });
+    append::append(table, columns, counted, put);
 }
 
 fn column<T, C>(rows: &[T], get: impl FnMut(&T) -> C) -> Vec<C> {
@@ -120,11 +142,18 @@ pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
     let mut seen = vec![false; sets.len()];
     let (mut moved, mut gone) = (Vec::new(), Vec::new());
     reader::each(
-        "SELECT set_id, node_id FROM cdp.set_nodes",
+        "SELECT set_id, node_id, starts IS NOT NULL FROM cdp.set_nodes",
         args![],
         |row| {
             let (set_id, node): (i64, i64) = (row.want(1), row.want(2));
             let set = sets.position(set_id);
+            if set.is_some_and(|set| stars.sliced(set).is_some()) {
+                return Ok(());
+            }
+            if row.want(3) {
+                gone.push(set_id);
+                return Ok(());
+            }
             match set.and_then(|set| Some((set, nodes.id(stars.centre(set)?)))) {
                 Some((set, centre)) => {
                     seen[set as usize] = true;
@@ -137,10 +166,9 @@ pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
             Ok(())
         },
     )?;
-    let new: Vec<(i64, i64)> = (0..sets.len() as u32)
+    let new = (0..sets.len() as u32)
         .filter(|&set| !seen[set as usize])
-        .filter_map(|set| Some((sets.id(set), nodes.id(stars.centre(set)?))))
-        .collect();
+        .filter_map(|set| Some((sets.id(set), nodes.id(stars.centre(set)?))));
     in_parts("sets of nobody", &gone, |part| {
         sql::run(
             "DELETE FROM cdp.set_nodes WHERE set_id = ANY ($1)",
@@ -154,12 +182,10 @@ pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
             args![column(part, |row| row.0), column(part, |row| row.1)],
         );
     });
-    in_parts("writing set nodes", &new, |part| {
-        sql::run(
-            "INSERT INTO cdp.set_nodes (set_id, node_id) \
-             SELECT * FROM unnest($1::bigint[], $2::bigint[])",
-            args![column(part, |row| row.0), column(part, |row| row.1)],
-        );
+    let table = ("cdp.set_nodes", &["set_id", "node_id"][..]);
+    append("writing set nodes", table, new, |values, (set, node)| {
+        values.put(set);
+        values.put(node);
     });
     Ok(())
 }
@@ -221,40 +247,14 @@ pub fn set_links(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
         star_of(set).map(move |(low, high)| (id, low, high))
     };
     let missing = short.iter().flat_map(|&set| links_of(set));
-    in_parts_of(
-        "writing links of sets",
-        missing.filter(|link| !known.contains(link)),
-        |part| {
-            sql::run(
-                "INSERT INTO cdp.set_links (set_id, low, high) \
-             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])",
-                args![
-                    column(part, |row| row.0),
-                    column(part, |row| row.1),
-                    column(part, |row| row.2)
-                ],
-            );
-        },
-    );
+    let missing = missing.filter(|link| !known.contains(link));
+    let table = ("cdp.set_links", &["set_id", "low", "high"][..]);
+    append("writing links of sets", table, missing, |values, link| {
+        values.put(link.0);
+        values.put(link.1);
+        values.put(link.2);
+    });
     Ok(())
-}
-
-/// Like [`in_parts`], of rows that are made as they are written.
-fn in_parts_of<T>(phase: &str, rows: impl Iterator<Item = T>, mut write: impl FnMut(&[T])) {
-    let mut part = Vec::with_capacity(PART);
-    let mut rows = rows.peekable();
-    let mut written = 0;
-    while rows.peek().is_some() {
-        if written == 0 {
-            progress::start(&format!("identity: {phase}"), 0);
-        }
-        pgrx::check_for_interrupts!();
-        part.clear();
-        part.extend(rows.by_ref().take(PART));
-        write(&part);
-        written += part.len() as i64;
-        progress::step(written);
-    }
 }
 
 /// The profile of each node; those that moved, and those that are in the graph no more.
@@ -262,7 +262,7 @@ pub fn clusters(
     nodes: &Nodes,
     present: &[bool],
     resolution: &Resolution,
-) -> Result<(Vec<Moved>, Vec<(i64, i64)>)> {
+) -> Result<(Vec<Moved>, Vec<Pair>)> {
     let mut former: Vec<Option<i64>> = vec![None; nodes.len()];
     let mut removed: Vec<(i64, i64)> = Vec::new();
     reader::each(
@@ -292,42 +292,52 @@ pub fn clusters(
             args![column(part, |row| row.0)],
         );
     });
-    in_parts("writing clusters", &moved, |part| {
+    let others: Vec<&Moved> = moved.iter().filter(|m| m.from.is_some()).collect();
+    in_parts("nodes of another profile", &others, |part| {
         sql::run(
-            "INSERT INTO cdp.clusters AS c (node_id, profile_id) \
-             SELECT * FROM unnest($1::bigint[], $2::bigint[]) \
-             ON CONFLICT (node_id) DO UPDATE SET profile_id = EXCLUDED.profile_id",
+            "UPDATE cdp.clusters c SET profile_id = u.profile_id \
+             FROM unnest($1::bigint[], $2::bigint[]) u (node_id, profile_id) \
+             WHERE c.node_id = u.node_id",
             args![column(part, |m| m.node_id), column(part, |m| m.to)],
         );
+    });
+    let new = moved.iter().filter(|m| m.from.is_none());
+    let table = ("cdp.clusters", &["node_id", "profile_id"][..]);
+    append("writing clusters", table, new, |values, moved| {
+        values.put(moved.node_id);
+        values.put(moved.to);
     });
     Ok((moved, removed))
 }
 
-/// The observed links with their decisions. Of those decided otherwise, and of those that joined and
-/// are no more, what history wants.
-pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<(i64, i64)>)> {
+/// The observed links with their decisions; of those decided otherwise, and of those that are no
+/// more, what history wants.
+pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<Pair>)> {
     let mut seen = vec![false; graph.observed];
     let (mut gone, mut other, mut decided) = (Vec::new(), Vec::new(), Vec::new());
     let mut unlinked = Vec::new();
     reader::each(
-        "SELECT low, high, confirmed, first_seen, decision, rule_type FROM cdp.links",
+        "SELECT low, high, confirmed, first_seen, decision, rule_type, last_seen FROM cdp.links",
         args![],
         |row| {
             let (low, high): (i64, i64) = (row.want(1), row.want(2));
-            let ends = graph.nodes.position(low).zip(graph.nodes.position(high));
-            let before = decision(graph.rules, row.want(5), row.get(6));
-            let Some(n) = ends.and_then(|(low, high)| graph.links.find(low, high)) else {
+            let ends = (graph.nodes.position(low), graph.nodes.position(high));
+            let both = ends.0.zip(ends.1);
+            let Some(n) = both.and_then(|(low, high)| graph.links.find(low, high)) else {
                 gone.push((low, high));
-                let told =
-                    ends.is_some_and(|(low, high)| history.tells(low) || history.tells(high));
-                if told && before == Some(Decision::Accepted) {
+                if history.tells(ends) {
                     unlinked.push((low, high));
                 }
                 return Ok(());
             };
             seen[n] = true;
             let (link, now) = graph.link(n);
-            let same = (row.want(3), row.want::<Micros>(4).0) == (link.confirmed, link.first_seen);
+            let before = decision(graph.rules, row.want(5), row.get(6));
+            let dates = (
+                row.want::<Micros>(4).0,
+                row.get::<Micros>(7).map(|last| last.0),
+            );
+            let same = (row.want(3), dates) == (link.confirmed, graph.links.dates(n));
             if !same || before != Some(now) {
                 other.push(n);
                 decided.extend(history.decided(graph, n, before));
@@ -342,41 +352,53 @@ pub fn links(graph: &Graph, history: &Historic) -> Result<(Vec<Decided>, Vec<(i6
             args![column(part, |row| row.0), column(part, |row| row.1)],
         );
     });
-    let write = |statement: &str, part: &[usize]| {
+    in_parts("links that changed", &other, |part| {
         let links: Vec<(&Link, Decision)> = column(part, |&n| graph.link(n));
+        let dates = column(part, |&n| graph.links.dates(n));
         sql::run(
-            statement,
+            "UPDATE cdp.links l SET confirmed = u.confirmed, first_seen = u.first_seen, \
+                 decision = u.decision, rule_type = u.rule_type, last_seen = u.last_seen \
+             FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
+                         $5::smallint[], $6::integer[], $7::timestamptz[]) \
+                  u (low, high, confirmed, first_seen, decision, rule_type, last_seen) \
+             WHERE l.low = u.low AND l.high = u.high",
             args![
                 column(&links, |(link, _)| graph.ends(link).0),
                 column(&links, |(link, _)| graph.ends(link).1),
                 column(&links, |(link, _)| link.confirmed),
-                column(&links, |(link, _)| time::to_pg(link.first_seen)),
+                column(&dates, |dates| time::to_pg(dates.0)),
                 column(&links, |(_, decision)| decision.as_code()),
-                column(&links, |(_, decision)| graph.rule_type(*decision))
+                column(&links, |(_, decision)| graph.rule_type(*decision)),
+                column(&dates, |dates| dates.1.map(time::to_pg))
             ],
         );
-    };
-    in_parts("links that changed", &other, |part| {
-        write(
-            "UPDATE cdp.links l SET confirmed = u.confirmed, first_seen = u.first_seen, \
-                 decision = u.decision, rule_type = u.rule_type \
-             FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
-                         $5::smallint[], $6::integer[]) \
-                  u (low, high, confirmed, first_seen, decision, rule_type) \
-             WHERE l.low = u.low AND l.high = u.high",
-            part,
-        );
     });
-    let new = (0..graph.observed).filter(|&n| !seen[n]);
-    in_parts_of("writing links", new, |part| {
-        write(
-            "INSERT INTO cdp.links (low, high, confirmed, first_seen, decision, rule_type) \
-             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::timestamptz[], \
-                                  $5::smallint[], $6::integer[])",
-            part,
-        );
-        decided.extend(part.iter().filter_map(|&n| history.decided(graph, n, None)));
+    let new = || (0..graph.observed).filter(|&n| !seen[n]);
+    let table = (
+        "cdp.links",
+        &[
+            "low",
+            "high",
+            "confirmed",
+            "first_seen",
+            "decision",
+            "rule_type",
+            "last_seen",
+        ][..],
+    );
+    append("writing links", table, new(), |values, n| {
+        let (link, decision) = graph.link(n);
+        let (low, high) = graph.ends(link);
+        values.put(low);
+        values.put(high);
+        values.put(link.confirmed);
+        let (first_seen, last_seen) = graph.links.dates(n);
+        values.put(Time(first_seen));
+        values.put(decision.as_code());
+        values.put(graph.rule_type(decision));
+        values.put(last_seen.map(Time));
     });
+    decided.extend(new().filter_map(|n| history.decided(graph, n, None)));
     Ok((decided, unlinked))
 }
 

@@ -598,3 +598,102 @@ fn a_database_in_another_encoding_is_refused() {
         run(&mut client, &format!("DROP DATABASE {name}"));
     }
 }
+
+#[test]
+fn an_identifier_of_no_declared_type_is_reported_and_the_rest_stands() {
+    let (_db, mut client) = quiet();
+    run(
+        &mut client,
+        "SELECT cdp.track('Seen', 'v1', identifiers => '{\"emial\": [\"a@example.com\", 7], \"phone\": null}'); \
+         SELECT cdp.track('Seen', identifiers => '{\"emial\": \"b@example.com\"}')",
+    );
+    drain(&mut client);
+    assert_eq!(
+        column::<String>(
+            &mut client,
+            "SELECT concat_ws(' ', kind, name, reason, count, sample) FROM cdp.value_issues"
+        ),
+        ["identifier emial undeclared_type 2 a@example.com"]
+    );
+    assert_eq!(
+        column::<String>(
+            &mut client,
+            "SELECT reason || ': ' || detail FROM cdp.dead_letter"
+        ),
+        ["no_identifier: the message shows no identifier of a declared type; not declared: emial"]
+    );
+    // Once it is declared, the dead letter is good.
+    run(
+        &mut client,
+        "SELECT cdp.create_identifier_type('emial', normaliser => 'email', priority => 40); SELECT cdp.retry_dead_letters()",
+    );
+    drain(&mut client);
+    assert_eq!(
+        one::<i64>(&mut client, "SELECT count(*) FROM cdp.profiles"),
+        2
+    );
+}
+
+#[test]
+fn before_and_outside_of_what_they_need_calls_say_what_to_do() {
+    let db = cdp_server_tests::bare_db();
+    let mut client = db.connect();
+    run(&mut client, "CREATE EXTENSION pg_cdp");
+    for call in [
+        "SELECT cdp.track('Seen', 'u1')",
+        "SELECT cdp.ingest('[]')",
+        "SELECT cdp.resolve('email', 'a@example.com')",
+    ] {
+        let (code, message) = fails(&mut client, call);
+        assert_eq!(code, "55000", "{call}: {message}");
+    }
+    assert_eq!(
+        one::<String>(&mut client, "SELECT cdp.start()"),
+        one::<String>(
+            &mut client,
+            "SELECT 'installed: schema version ' || schema_version FROM cdp.installation"
+        )
+    );
+    for call in ["CALL cdp.process_all()", "CALL cdp.run_due_jobs()"] {
+        run(&mut client, "BEGIN");
+        assert_eq!(fails(&mut client, call).0, "25001", "{call}");
+        run(&mut client, "ROLLBACK");
+    }
+    // Neither members of the owner role nor those who may make roles can install.
+    run(
+        &mut client,
+        "CREATE ROLE half_admin LOGIN CREATEROLE IN ROLE cdp_owner",
+    );
+    let mut half = db.connect_as("half_admin");
+    for call in ["SELECT cdp.init()", "SELECT cdp.start()"] {
+        assert_eq!(fails(&mut half, call).0, "42501", "{call}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_unique_is_warned_of() {
+    let db = fresh_db();
+    let mut client = db.connect();
+    run(
+        &mut client,
+        "CREATE TABLE loose (id int, mail text); CREATE UNIQUE INDEX ON loose (mail) WHERE id > 0; \
+         CREATE TABLE sound (id int, part int, mail text, UNIQUE (id))",
+    );
+    let warnings = |table: &str| {
+        let mapped = db
+            .server()
+            .client_command("psql", &db.name)
+            .args(["-X", "-q", "-c"])
+            .arg(format!(
+                "SELECT cdp.map_table('{table}', '{table}', '{{\"key\": [\"id\", \"mail\"], \"email\": \"mail\"}}')"
+            ))
+            .output()
+            .unwrap();
+        assert!(mapped.status.success(), "{mapped:?}");
+        String::from_utf8(mapped.stderr).unwrap()
+    };
+    assert!(warnings("loose").contains(
+        "WARNING:  no unique index of public.loose covers its key (id, mail): of rows with one key only the last counts"
+    ));
+    assert_eq!(warnings("sound"), "");
+}

@@ -316,7 +316,7 @@ fn restored_without_owners_and_rights_init_puts_things_right() {
     assert!(one::<String>(&mut here, "SELECT cdp.init()").starts_with("up to date"));
     let strangers: Vec<String> = column(
         &mut here,
-        "SELECT c.relname::text FROM pg_class c WHERE relnamespace = 'cdp'::regnamespace \
+        "SELECT c.relname::text FROM pg_class c WHERE relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace) \
             AND relowner <> 'cdp_owner'::regrole AND relkind <> 'i' AND relkind <> 'c' \
          UNION ALL SELECT p.proname::text FROM pg_proc p WHERE pronamespace = 'cdp'::regnamespace \
             AND prosecdef AND proowner <> 'cdp_owner'::regrole",
@@ -357,12 +357,12 @@ fn all_rights(client: &mut Client) -> Vec<String> {
                    FROM pg_proc WHERE pronamespace = 'cdp'::regnamespace
                  UNION ALL
                  SELECT oid::regclass::text, coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", relowner)), relowner
-                   FROM pg_class WHERE relnamespace = 'cdp'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
+                   FROM pg_class WHERE relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace) AND relkind IN ('r', 'p', 'v', 'S')
                  UNION ALL
                  SELECT attrelid::regclass || '.' || attname, attacl, 0 FROM pg_attribute
-                  WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'cdp'::regnamespace)
+                  WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace))
                  UNION ALL
-                 SELECT nspname, nspacl, nspowner FROM pg_namespace WHERE nspname = 'cdp') o,
+                 SELECT nspname, nspacl, nspowner FROM pg_namespace WHERE nspname IN ('cdp', 'cdp_segment')) o,
                 aclexplode(o.acl) a
           WHERE a.grantee <> o.owner
           ORDER BY 1",
@@ -394,7 +394,8 @@ fn dropping_the_extension_leaves_the_data() {
     );
     run(
         &mut client,
-        "SELECT count(*) FROM cdp.profiles; SELECT * FROM cdp.segment_members",
+        "SELECT count(*) FROM cdp.profiles; SELECT * FROM cdp.segment_members; \
+         SELECT * FROM cdp_segment.profile_traits; SELECT * FROM cdp_segment.id_graph_updates",
     );
 
     run(&mut client, "CREATE EXTENSION pg_cdp");

@@ -113,7 +113,7 @@ fn what_merged_and_split_is_kept_with_its_evidence() {
         &mut c,
         "SELECT cdp.alter_identifier_type('anonymous_id', blocked_values => '{k1}')",
     );
-    next(&mut c, &["removal 1 rules"]);
+    next(&mut c, &["removal 1 rules observed k1-u1"]);
 
     // A rebuild changes none of it.
     let all = changes(&mut c, 0);

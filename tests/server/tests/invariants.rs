@@ -399,11 +399,21 @@ fn server() -> &'static Server {
             preload: true,
             settings: &[("cdp.workers", "off"), ("autovacuum", "off")],
         });
-        server.create_cdp_db("model");
-        run(&mut server.connect("model"), &configuration());
+        for (model, further) in [("model", ""), ("sliced", SLICED)] {
+            server.create_cdp_db(model);
+            let mut client = server.connect(model);
+            run(&mut client, &configuration());
+            run(&mut client, further);
+        }
         server
     })
 }
+
+/// Devices that people take turns on, and e-mails that go to whoever came with them last.
+const SLICED: &str = "
+SELECT cdp.alter_identifier_type('anonymous_id', time_sliced => true);
+SELECT cdp.alter_identifier_type('device_id', time_sliced => true);
+SELECT cdp.alter_identifier_type('email', keep => 'last');";
 
 fn configuration() -> String {
     let mut sql = String::from(
@@ -437,12 +447,16 @@ struct Db {
 
 impl Db {
     fn new() -> Self {
+        Self::of("model")
+    }
+
+    fn of(model: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("case{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let server = server();
         run(
             &mut server.connect("postgres"),
-            &format!("CREATE DATABASE {name} TEMPLATE model STRATEGY wal_log"),
+            &format!("CREATE DATABASE {name} TEMPLATE {model} STRATEGY wal_log"),
         );
         let mut client = server.connect(&name);
         run(&mut client, "SELECT cdp.start()");
@@ -523,7 +537,7 @@ impl Db {
         run(
             client,
             "TRUNCATE cdp.set_evidence, cdp.set_nodes, cdp.set_links, cdp.links, cdp.clusters, \
-             cdp.inert_identifiers, cdp.set_traits, cdp.profile_rows, cdp.asserted_links, cdp.cannot_links",
+             cdp.inert_identifiers, cdp.switch_points, cdp.sliced_sets, cdp.set_traits, cdp.profile_rows, cdp.asserted_links, cdp.cannot_links",
         );
         run(client, "SELECT cdp.rebuild()");
         let mut anew = tables(client, &except);
@@ -581,15 +595,22 @@ SELECT 'member without row ' || m::text FROM cdp.memberships m
  WHERE left_at IS NULL AND NOT EXISTS (SELECT 1 FROM cdp.profile_rows p WHERE p.profile_id = m.profile_id)
 UNION ALL
 SELECT 'event of ' || coalesce(who, 'nobody') || ' ' || (to_jsonb(e) - (CASE WHEN so.kind = 'events' THEN '{set_id,event_id,received_at}' ELSE '{set_id,event_id}' END)::text[])::text
-  FROM cdp.events e JOIN cdp.sources so USING (source_id) LEFT JOIN cdp.set_nodes s USING (set_id) LEFT JOIN cdp.clusters USING (node_id)
+  FROM cdp.events e JOIN cdp.sources so USING (source_id)
+  LEFT JOIN cdp.set_nodes s ON s.set_id = e.set_id AND (s.starts IS NULL OR e.\"time\" >= s.starts AND e.\"time\" < s.ends)
+  LEFT JOIN cdp.clusters USING (node_id)
   LEFT JOIN people USING (profile_id)
 UNION ALL
 SELECT 'message of ' || coalesce(who, 'nobody') || ' ' || (to_jsonb(e) - (CASE WHEN so.kind = 'events' THEN '{set_id,event_id,received_at}' ELSE '{set_id,event_id}' END)::text[])::text
-  FROM cdp.messages e JOIN cdp.sources so USING (source_id) LEFT JOIN cdp.set_nodes s USING (set_id) LEFT JOIN cdp.clusters USING (node_id)
+  FROM cdp.messages e JOIN cdp.sources so USING (source_id)
+  LEFT JOIN cdp.set_nodes s ON s.set_id = e.set_id AND (s.starts IS NULL OR e.\"time\" >= s.starts AND e.\"time\" < s.ends)
+  LEFT JOIN cdp.clusters USING (node_id)
   LEFT JOIN people USING (profile_id)
 UNION ALL
-SELECT 'set ' || s.name || ' of ' || coalesce(n.name, 'nobody') FROM sets s
-  LEFT JOIN cdp.set_nodes USING (set_id) LEFT JOIN named n USING (node_id)
+SELECT 'set ' || s.name || ' of ' || coalesce(n.name, 'nobody') || coalesce(' from ' || d.starts || ' to ' || d.ends, '')
+  FROM sets s LEFT JOIN cdp.set_nodes d USING (set_id) LEFT JOIN named n USING (node_id)
+UNION ALL
+SELECT 'switch of ' || k.name || ' to ' || p.name || ' at ' || w.switched_at
+  FROM cdp.switch_points w JOIN named k USING (node_id) JOIN named p ON p.node_id = w.person_id
 UNION ALL
 SELECT 'evidence ' || s.name || ' ' || (to_jsonb(e) - 'set_id')::text
   FROM cdp.set_evidence e JOIN sets s USING (set_id)
@@ -656,6 +677,16 @@ fn sizes() -> impl Strategy<Value = Vec<i32>> {
 /// segment is ever behind.
 #[test]
 fn incremental_state_is_the_rebuilt_state() {
+    check_increments("model");
+}
+
+/// The same where identifiers serve one person after another, and where the last link is kept.
+#[test]
+fn incremental_slices_are_the_rebuilt_ones() {
+    check_increments("sliced");
+}
+
+fn check_increments(model: &str) {
     let conflicting = (stream(40), any::<prop::sample::Index>(), any::<bool>()).prop_map(
         |(mut stream, place, conflict)| {
             // Which of two conflicting copies stands depends on their order: only here.
@@ -671,7 +702,7 @@ fn incremental_state_is_the_rebuilt_state() {
         16,
         (conflicting, parts, sizes()),
         |(stream, parts, sizes)| {
-            let mut db = Db::new();
+            let mut db = Db::of(model);
             let rows = stream.rows();
             let mut rest = rows.iter().collect::<Vec<_>>();
             for part in parts.iter().cycle() {
@@ -690,6 +721,16 @@ fn incremental_state_is_the_rebuilt_state() {
 /// The order and the sizes of batches change nothing but ids.
 #[test]
 fn order_and_batch_sizes_do_not_matter() {
+    check_orders("model");
+}
+
+/// Nor where identifiers serve one person after another, and where the last link is kept.
+#[test]
+fn slices_do_not_depend_on_order() {
+    check_orders("sliced");
+}
+
+fn check_orders(model: &str) {
     let strategy = stream(40)
         .prop_flat_map(|stream| {
             let order: Vec<usize> = (0..stream.rows().len()).collect();
@@ -704,7 +745,7 @@ fn order_and_batch_sizes_do_not_matter() {
         let rows = stream.rows();
         let mut seen = Vec::new();
         for (order, sizes) in [(a, a_sizes), (b, b_sizes)] {
-            let mut db = Db::new();
+            let mut db = Db::of(model);
             let ordered: Vec<&Row> = order.iter().map(|&n| &rows[n]).collect();
             db.arrive(&ordered)?;
             db.drain(&sizes)?;
@@ -839,6 +880,15 @@ impl Change {
 /// However rows came to be what they are, what is derived is what a first mapping of them gives.
 #[test]
 fn the_history_of_mapped_rows_does_not_matter() {
+    check_histories("model");
+}
+
+#[test]
+fn the_history_of_mapped_rows_does_not_matter_to_slices() {
+    check_histories("sliced");
+}
+
+fn check_histories(model: &str) {
     let strategy = (
         prop::collection::vec(change(), 1..40),
         any::<prop::sample::Index>(),
@@ -846,7 +896,7 @@ fn the_history_of_mapped_rows_does_not_matter() {
     check(12, strategy, |(changes, mapped_from)| {
         let mut seen = Vec::new();
         for lived_through in [true, false] {
-            let mut db = Db::new();
+            let mut db = Db::of(model);
             run(db.client(), TABLES);
             let mapped_from = match lived_through {
                 true => mapped_from.index(changes.len()),
@@ -1023,7 +1073,7 @@ fn a_row_that_can_stand_no_more_is_withdrawn() {
 /// The tests above see real merges, refusals, shared identifiers and segments, and not only noise.
 #[test]
 fn the_streams_reach_the_rules() {
-    let mut db = Db::new();
+    let mut db = Db::of("sliced");
     let mut runner = TestRunner::new(config(1));
     let mut rows = Vec::new();
     for _ in 0..10 {
@@ -1045,6 +1095,9 @@ fn the_streams_reach_the_rules() {
         "SELECT count(*) FROM cdp.value_issues WHERE kind = 'identifier'",
         "SELECT count(*) FROM cdp.profiles WHERE tags IS NOT NULL AND born IS NOT NULL",
         "SELECT sum(duplicates)::bigint FROM cdp.batches",
+        "SELECT count(*) FROM cdp.events e JOIN cdp.set_nodes USING (set_id) \
+          WHERE starts > '-infinity' AND e.\"time\" >= starts AND e.\"time\" < ends",
+        "SELECT count(*) FROM cdp.set_traits JOIN cdp.set_nodes USING (set_id) WHERE starts IS NOT NULL",
     ] {
         let count: i64 = one(client, what);
         assert!(count > 0, "{what}");

@@ -34,7 +34,7 @@ fn process(client: &mut Client) {
 
 const JANE: &str = "cdp.resolve('user_id', 'u1')";
 
-/// Links as `from - to: kind decision sources count first last`.
+/// Links as `from - to: kind decision rule type sources count first last`.
 fn links(client: &mut Client, of: &str) -> Vec<String> {
     column(
         client,
@@ -43,7 +43,7 @@ fn links(client: &mut Client, of: &str) -> Vec<String> {
                   i AS (SELECT i ->> 'id' AS id, i ->> 'value' AS value
                           FROM g, jsonb_array_elements(graph -> 'identifiers') i)
              SELECT concat_ws(' ', least(a.value, b.value), '-', greatest(a.value, b.value) || ':', l ->> 'kind',
-                        coalesce(l ->> 'decision', 'nothing'), l ->> 'rule_of', l ->> 'sources', l ->> 'count',
+                        l ->> 'decision', l ->> 'rule', l ->> 'rule_of', l ->> 'sources', l ->> 'count',
                         CASE WHEN l ->> 'kind' = 'observed' THEN left(l ->> 'first_seen', 10) END,
                         CASE WHEN l ->> 'kind' = 'observed' THEN left(l ->> 'last_seen', 10) END)
                FROM g, jsonb_array_elements(graph -> 'links') l
@@ -61,17 +61,17 @@ fn the_graph_holds_links_and_those_that_were_refused() {
         links(&mut client, JANE),
         [
             r#"a1 - u1: observed accepted ["web"] 2 2026-01-05 2026-01-07"#,
-            r#"info@kiosk.com - u1: observed nothing ["default"] 1 2026-03-02 2026-03-02"#,
+            r#"info@kiosk.com - u1: observed refused max_degree user_id ["default"] 1 2026-03-02 2026-03-02"#,
             r#"jane@example.com - u1: observed accepted ["web"] 1 2026-01-05 2026-01-05"#,
-            r#"jane@example.com - u2: observed max_per_profile user_id ["web"] 1 2026-02-01 2026-02-01"#,
-            r#"null - u1: observed nothing ["web"] 1 2026-02-02 2026-02-02"#,
+            r#"jane@example.com - u2: observed refused max_per_profile user_id ["web"] 1 2026-02-01 2026-02-01"#,
+            r#"null - u1: observed refused blocked ["web"] 1 2026-02-02 2026-02-02"#,
         ]
     );
     // The other side sees the same refused link.
     assert_eq!(
         links(&mut client, "cdp.resolve('user_id', 'u2')"),
         [
-            r#"jane@example.com - u2: observed max_per_profile user_id ["web"] 1 2026-02-01 2026-02-01"#
+            r#"jane@example.com - u2: observed refused max_per_profile user_id ["web"] 1 2026-02-01 2026-02-01"#
         ]
     );
     let standings: String = one(
@@ -112,7 +112,7 @@ fn what_is_said_by_hand_is_in_the_graph() {
         by_hand,
         [
             r#"old - u1: asserted accepted ["postgres"] 0"#,
-            r#"twin - u1: cannot_link cannot_link ["postgres"] 0"#,
+            r#"twin - u1: cannot_link refused cannot_link ["postgres"] 0"#,
         ]
     );
     let svg: String = one(
@@ -131,8 +131,8 @@ fn what_is_said_by_hand_is_in_the_graph() {
     assert_eq!(
         borrowed,
         [
-            r#"a1 - u1: cannot_link cannot_link ["postgres"] 0"#,
-            r#"a1 - u1: observed cannot_link ["web"] 2 2026-01-05 2026-01-07"#,
+            r#"a1 - u1: cannot_link refused cannot_link ["postgres"] 0"#,
+            r#"a1 - u1: observed refused cannot_link ["web"] 2 2026-01-05 2026-01-07"#,
         ]
     );
     for said in ["ticket 7", "twins", "asserted by hand", "asserted apart"] {

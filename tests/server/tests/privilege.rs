@@ -47,21 +47,24 @@ fn may(client: &mut Client, role: &str) -> Vec<String> {
         &format!(
             "SELECT format('%s %s', r.oid::regclass, p) FROM pg_class r, \
                     unnest('{{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}}'::text[]) p \
-              WHERE relnamespace = 'cdp'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') \
+              WHERE relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace) AND relkind IN ('r', 'p', 'v', 'm', 'f') \
                 AND has_table_privilege('{role}', r.oid, p) \
              UNION ALL \
              SELECT format('%s(%s) %s', r.oid::regclass, attname, p) FROM pg_class r JOIN pg_attribute a ON attrelid = r.oid, \
                     unnest('{{SELECT,INSERT,UPDATE,REFERENCES}}'::text[]) p \
-              WHERE relnamespace = 'cdp'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') AND attnum > 0 AND NOT attisdropped \
+              WHERE relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace) AND relkind IN ('r', 'p', 'v', 'm', 'f') AND attnum > 0 AND NOT attisdropped \
                 AND NOT has_table_privilege('{role}', r.oid, p) AND has_column_privilege('{role}', r.oid, attnum, p) \
              UNION ALL \
              SELECT format('%s %s', r.oid::regclass, p) FROM pg_class r, unnest('{{USAGE,SELECT,UPDATE}}'::text[]) p \
-              WHERE relnamespace = 'cdp'::regnamespace AND relkind = 'S' AND has_sequence_privilege('{role}', r.oid, p) \
+              WHERE relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace) AND relkind = 'S' AND has_sequence_privilege('{role}', r.oid, p) \
              UNION ALL \
              SELECT format('%s EXECUTE', f.oid::regproc) FROM pg_proc f \
               WHERE pronamespace = 'cdp'::regnamespace AND has_function_privilege('{role}', f.oid, 'EXECUTE') \
              UNION ALL \
              SELECT format('schema %s', p) FROM unnest('{{USAGE,CREATE}}'::text[]) p WHERE has_schema_privilege('{role}', 'cdp', p) \
+             UNION ALL \
+             SELECT format('schema cdp_segment %s', p) FROM unnest('{{USAGE,CREATE}}'::text[]) p \
+              WHERE has_schema_privilege('{role}', 'cdp_segment', p) \
              ORDER BY 1"
         ),
     )
@@ -80,9 +83,9 @@ fn nothing_is_granted_to_everybody() {
     let mut stranger = role.connect(&db);
     let objects: Vec<String> = column(
         &mut client,
-        "SELECT 'SELECT FROM ' || oid::regclass FROM pg_class WHERE relnamespace = 'cdp'::regnamespace AND relkind IN ('r', 'p', 'v') \
+        "SELECT 'SELECT FROM ' || oid::regclass FROM pg_class WHERE relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace) AND relkind IN ('r', 'p', 'v') \
          UNION ALL SELECT 'LOCK TABLE ' || oid::regclass || ' IN ACCESS SHARE MODE' FROM pg_class \
-          WHERE relnamespace = 'cdp'::regnamespace AND relkind IN ('r', 'p', 'v')",
+          WHERE relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace) AND relkind IN ('r', 'p', 'v')",
     );
     for sql in objects.iter().map(String::as_str).chain([
         "SELECT cdp.track('e', user_id => 'u1')",
@@ -291,7 +294,7 @@ fn a_reader_reads_every_view_and_is_answered_everything() {
         &mut client,
         &format!(
             "SELECT format('%s.%s', c.relname, a.attname) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
-              WHERE c.relnamespace = 'cdp'::regnamespace AND c.relkind = 'v' AND a.attnum > 0 AND NOT a.attisdropped \
+              WHERE c.relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace) AND c.relkind = 'v' AND a.attnum > 0 AND NOT a.attisdropped \
                 AND NOT has_column_privilege('{}', c.oid, a.attnum, 'SELECT') ORDER BY 1",
             role.name
         ),
@@ -370,7 +373,7 @@ fn functions_are_pinned_and_none_has_the_rights_of_a_superuser() {
     let triggers: Vec<String> = column(
         &mut client,
         "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid \
-          WHERE relnamespace = 'cdp'::regnamespace AND NOT relispartition ORDER BY 1",
+          WHERE relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace) AND NOT relispartition ORDER BY 1",
     );
     assert_eq!(triggers, ["cdp.inbox"]);
 }

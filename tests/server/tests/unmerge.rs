@@ -362,6 +362,66 @@ fn a_revoked_source_says_nothing_now_and_later() {
 }
 
 #[test]
+fn changed_rules_apply_to_what_was_said_by_hand() {
+    let (_db, mut c) = db();
+    run(&mut c, "SELECT cdp.create_identifier_type('loyalty', 99)");
+    accept(
+        &mut c,
+        &[
+            "identify('u1')",
+            "track('Buy', identifiers => '{\"loyalty\": \"ab-1\"}')",
+        ],
+    );
+    run(
+        &mut c,
+        "SELECT cdp.link('user_id', 'u1', 'loyalty', 'AB-1')",
+    );
+    let (card, person) = (("loyalty", "ab-1"), ("user_id", "u1"));
+    assert!(
+        !are_one(&mut c, card, person),
+        "other letters, another card"
+    );
+    // Read anew under the normaliser in force, as every message is.
+    run(
+        &mut c,
+        "SELECT cdp.alter_identifier_type('loyalty', normaliser => 'casefold')",
+    );
+    assert!(are_one(&mut c, card, person));
+    rebuilt(&mut c);
+    // What is blocked stands for nobody, whatever is said of it.
+    run(
+        &mut c,
+        "SELECT cdp.alter_identifier_type('loyalty', blocked_values => '{ab-1}')",
+    );
+    assert!(!are_one(&mut c, card, person));
+    rebuilt(&mut c);
+    run(
+        &mut c,
+        "SELECT cdp.alter_identifier_type('loyalty', reset => '{blocked_values}')",
+    );
+    assert!(are_one(&mut c, card, person));
+    // Nor is what is no value of its type any more; the word is kept.
+    run(
+        &mut c,
+        "SELECT cdp.alter_identifier_type('loyalty', pattern => '^[0-9]+$')",
+    );
+    assert!(!are_one(&mut c, card, person));
+    run(
+        &mut c,
+        "SELECT cdp.alter_identifier_type('loyalty', reset => '{pattern}')",
+    );
+    assert!(are_one(&mut c, card, person));
+    rebuilt(&mut c);
+    // A limit is none for it.
+    run(
+        &mut c,
+        "SELECT cdp.alter_identifier_type('user_id', max_per_profile => 1); SELECT cdp.link('loyalty', 'ab-1', 'user_id', 'u2')",
+    );
+    assert!(are_one(&mut c, ("user_id", "u2"), person));
+    rebuilt(&mut c);
+}
+
+#[test]
 fn what_is_said_by_hand_is_kept_with_who_when_and_why() {
     let (db, mut c) = db();
     run(

@@ -6,17 +6,17 @@
 use cdp_server_tests::sql::{column, fails, one, run};
 use cdp_server_tests::{Client, Server, ServerOptions};
 
-/// Everything in schema `cdp` but the months of events, as the catalogue has it: columns with defaults,
+/// Everything in our schemas but the months of events, as the catalogue has it: columns with defaults,
 /// indexes, constraints, views, functions, triggers, comments, owners, rights. Columns of traits are
 /// what the data made them.
 const SHAPE: &str = "
 WITH relations AS (
-    SELECT c.* FROM pg_class c WHERE c.relnamespace = 'cdp'::regnamespace
-       AND c.relname NOT SIMILAR TO 'events_[0-9]{4}_[0-9]{2}%' AND c.relname NOT IN ('profile_rows', 'profiles')
+    SELECT c.* FROM pg_class c WHERE c.relnamespace IN ('cdp'::regnamespace, 'cdp_segment'::regnamespace)
+       AND c.relname NOT SIMILAR TO 'events_[0-9]{4}_[0-9]{2}%' AND c.relname NOT IN ('profile_rows', 'profiles', 'profile_traits')
 ), acl AS (
     SELECT c.relname::text AS name, c.relowner AS owner, c.relacl AS acl FROM relations c
     UNION ALL SELECT p.oid::regprocedure::text, p.proowner, p.proacl FROM pg_proc p WHERE p.pronamespace = 'cdp'::regnamespace
-    UNION ALL SELECT 'schema', nspowner, nspacl FROM pg_namespace WHERE nspname = 'cdp'
+    UNION ALL SELECT 'schema ' || nspname, nspowner, nspacl FROM pg_namespace WHERE nspname IN ('cdp', 'cdp_segment')
     UNION ALL SELECT c.relname || '.' || a.attname, c.relowner, a.attacl FROM relations c JOIN pg_attribute a ON a.attrelid = c.oid
 )
 SELECT format('%s %s %s %s %s %s', c.relkind, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -76,6 +76,10 @@ fn a_restored_copy_of_version_1_is_upgraded_and_works_on() {
     server.create_cdp_db("new");
     let fresh: Vec<String> = column(&mut server.connect("new"), SHAPE);
     let upgraded: Vec<String> = column(&mut client, SHAPE);
+    run(
+        &mut client,
+        "SELECT canonical_segment_id, country, visits FROM cdp_segment.profile_traits",
+    );
     let only_in = |these: &[String], those: &[String]| -> Vec<String> {
         let missing = these.iter().filter(|line| !those.contains(line));
         missing.cloned().collect()

@@ -1,5 +1,7 @@
 //! From all identifier sets to links.
 
+use std::collections::HashMap;
+
 use super::super::order::Ranks;
 use super::super::{Evidence, Identifiers, Link, TypeRule};
 use super::places::Places;
@@ -69,6 +71,8 @@ pub struct Shared {
 /// The star of every set.
 pub struct Stars {
     centres: Vec<u32>,
+    /// By set that shows time-sliced identifiers alone: the strongest of them.
+    sliced: HashMap<u32, u32>,
     /// By node: it joins nothing.
     inert: Vec<bool>,
 }
@@ -79,6 +83,8 @@ pub struct Links {
     /// `a` is the end with the lower id. The first are in groups, see [`Links::find`].
     pub links: Vec<Link>,
     starts: Vec<u32>,
+    /// When those links date from whose `first_seen` is when they were seen last, by position.
+    dates: HashMap<usize, i64>,
 }
 
 impl Sets {
@@ -196,7 +202,8 @@ impl Sets {
 
     fn over(&self, nodes: &Nodes, limit: &Limit, cancel: &Cancel) -> Result<Vec<u32>, Cancelled> {
         let is_other = |&&n: &&u32| nodes.type_idx(n) == limit.other && !nodes.is_blocked(n);
-        let is_of = |&&n: &&u32| nodes.type_idx(n) == limit.of;
+        // A blocked one joins nothing anyway.
+        let is_of = |&&n: &&u32| nodes.type_idx(n) == limit.of && !nodes.is_blocked(n);
         // At first how many, the same value again and again: hardly anybody has that many, and only
         // those need a list.
         let mut most = vec![0_u32; nodes.len()];
@@ -244,28 +251,38 @@ impl Sets {
         cancel: &Cancel,
     ) -> Result<Stars, Cancelled> {
         let ranks = Ranks::new(rules);
+        let is_sliced = |n: u32| rules[usize::from(nodes.type_idx(n))].time_sliced;
         let mut inert: Vec<bool> = (0..nodes.len() as u32)
-            .map(|n| nodes.is_blocked(n))
+            .map(|n| nodes.is_blocked(n) || is_sliced(n))
             .collect();
         for shared in shared {
             inert[shared.node as usize] = true;
         }
         let mut centres = vec![NONE; self.ids.len()];
+        let mut sliced = HashMap::new();
         for (step, (set, members)) in self.standing().enumerate() {
             if step % STRIDE == 0 && cancel.is_set() {
                 return Err(Cancelled);
             }
-            // What is left after the blocked ones is inert by being shared.
+            // What is left after the blocked ones is inert by being time-sliced, or by being shared.
             let usable = members.iter().filter(|&&n| !nodes.is_blocked(n));
             let centre = usable.min_by_key(|&&n| {
                 let rank = ranks.rank_of(nodes.type_idx(n));
-                (inert[n as usize], rank, nodes.value(n))
+                (inert[n as usize], !is_sliced(n), rank, nodes.value(n))
             });
-            if let Some(&centre) = centre {
-                centres[set as usize] = centre;
+            match centre {
+                Some(&centre) if is_sliced(centre) => {
+                    sliced.insert(set, centre);
+                }
+                Some(&centre) => centres[set as usize] = centre,
+                None => {}
             }
         }
-        Ok(Stars { centres, inert })
+        Ok(Stars {
+            centres,
+            sliced,
+            inert,
+        })
     }
 
     /// The leaves of a set's star.
@@ -286,7 +303,19 @@ impl Sets {
     ///
     /// # Panics
     /// At more than 4,294,967,295 of them.
-    pub fn links(&self, nodes: &Nodes, stars: &Stars, cancel: &Cancel) -> Result<Links, Cancelled> {
+    pub fn links(
+        &self,
+        nodes: &Nodes,
+        stars: &Stars,
+        rules: &[TypeRule],
+        cancel: &Cancel,
+    ) -> Result<Links, Cancelled> {
+        let ranks = Ranks::new(rules);
+        let keeps_last = |one: u32, other: u32| {
+            let weaker = [one, other].into_iter().map(|n| nodes.type_idx(n));
+            let weaker = weaker.max_by_key(|&type_idx| ranks.rank_of(type_idx));
+            weaker.is_some_and(|type_idx| rules[usize::from(type_idx)].keep_last)
+        };
         let ends = |set: u32, leaf: u32| {
             let centre = stars.centres[set as usize];
             if nodes.id(centre) < nodes.id(leaf) {
@@ -326,6 +355,7 @@ impl Sets {
         let mut links = Links {
             links: Vec::with_capacity(edges.len()),
             starts: Vec::with_capacity(starts.len()),
+            dates: HashMap::new(),
         };
         let mut from = 0;
         for (low, &to) in (0..nodes.len() as u32).zip(&starts) {
@@ -336,7 +366,12 @@ impl Sets {
             let group = &mut edges[from as usize..to as usize];
             group.sort_unstable();
             for of_pair in group.chunk_by(|one, next| one.0 == next.0) {
-                links.links.push(self.link(low, of_pair));
+                let (mut link, last_seen) = self.link(low, of_pair);
+                if keeps_last(link.a, link.b) {
+                    links.dates.insert(links.links.len(), link.first_seen);
+                    link.first_seen = last_seen;
+                }
+                links.links.push(link);
             }
             from = to;
         }
@@ -344,7 +379,8 @@ impl Sets {
         Ok(links)
     }
 
-    fn link(&self, low: u32, shown_by: &[(u32, u32)]) -> Link {
+    /// The link that sets show of a node and another, and when it was seen last.
+    fn link(&self, low: u32, shown_by: &[(u32, u32)]) -> (Link, i64) {
         let mut all = shown_by
             .iter()
             .filter_map(|&(_, set)| self.shown[set as usize]);
@@ -353,13 +389,14 @@ impl Sets {
             known.join(&other);
             known
         });
-        Link {
+        let link = Link {
             a: low,
             b: shown_by[0].0,
             evidence: Evidence::Observed,
             confirmed: shown.is_confirmed(),
             first_seen: shown.linked_at,
-        }
+        };
+        (link, shown.last_seen)
     }
 }
 
@@ -370,9 +407,16 @@ impl Stars {
         Some(self.centres[set as usize]).filter(|&n| n != NONE)
     }
 
+    /// Of a set that shows time-sliced identifiers alone, the strongest of them.
+    pub fn sliced(&self, set: u32) -> Option<u32> {
+        self.sliced.get(&set).copied()
+    }
+
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.centres.capacity() * size_of::<u32>() + self.inert.capacity()
+        self.centres.capacity() * size_of::<u32>()
+            + self.sliced.capacity() * 16
+            + self.inert.capacity()
     }
 }
 
@@ -385,8 +429,19 @@ impl Links {
         Some(start + at)
     }
 
+    /// When a link dates from, and where the last one is kept, when it was seen last.
+    pub fn dates(&self, link: usize) -> (i64, Option<i64>) {
+        let ordered_by = self.links[link].first_seen;
+        match self.dates.get(&link) {
+            Some(&first_seen) => (first_seen, Some(ordered_by)),
+            None => (ordered_by, None),
+        }
+    }
+
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.links.capacity() * size_of::<Link>() + self.starts.capacity() * size_of::<u32>()
+        self.links.capacity() * size_of::<Link>()
+            + self.starts.capacity() * size_of::<u32>()
+            + self.dates.capacity() * 32
     }
 }

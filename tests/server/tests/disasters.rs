@@ -1,0 +1,446 @@
+//! The usual disasters of identity resolution: none makes a giant profile, each is reported in
+//! `cdp.identity_issues` with what to set, and setting that mends it.
+
+mod common;
+
+use std::sync::OnceLock;
+
+use cdp_server_tests::sql::{difference, tables};
+use cdp_server_tests::{Client, Server, ServerOptions};
+use common::{one, run};
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        Server::start(ServerOptions {
+            preload: true,
+            settings: &[("cdp.workers", "off")],
+        })
+    })
+}
+
+/// A database of its own, in which nothing but the test processes anything.
+fn database(name: &str) -> Client {
+    server().create_cdp_db(name);
+    server().connect(name)
+}
+
+/// Sends one message for each row of a query that gives JSON, and processes all.
+fn send(client: &mut Client, messages: &str) {
+    run(
+        client,
+        &format!("INSERT INTO cdp.inbox (message) SELECT m::text FROM ({messages}) q (m)"),
+    );
+    drain(client);
+}
+
+fn drain(client: &mut Client) {
+    while one::<i64>(client, "SELECT cdp.process(10000)", &[]) > 0 {}
+}
+
+/// Identifiers in the largest profile.
+fn largest(client: &mut Client) -> i64 {
+    one(
+        client,
+        "SELECT max(n) FROM (SELECT count(*) AS n FROM cdp.clusters GROUP BY profile_id) c",
+        &[],
+    )
+}
+
+fn profiles(client: &mut Client) -> i64 {
+    one(client, "SELECT count(*) FROM cdp.profiles", &[])
+}
+
+/// The degree of the one issue of a kind, identifier type and value.
+fn degree(client: &mut Client, kind: &str, identifier_type: &str, value: &str) -> Option<i64> {
+    let found = client
+        .query(
+            "SELECT degree, what_happened, advice FROM cdp.identity_issues \
+             WHERE kind = $1 AND identifier_type = $2 AND value = $3",
+            &[&kind, &identifier_type, &value],
+        )
+        .expect("cdp.identity_issues can be read");
+    assert!(found.len() < 2, "{kind} {value} is reported twice");
+    let row = found.first()?;
+    for column in [1, 2] {
+        assert!(!row.get::<_, String>(column).is_empty());
+    }
+    Some(row.get(0))
+}
+
+/// Runs the first statement of the advice of an issue.
+fn follow_advice(client: &mut Client, kind: &str, value: &str) {
+    let advice: String = one(
+        client,
+        "SELECT advice FROM cdp.identity_issues WHERE kind = $1 AND value = $2",
+        &[&kind, &value],
+    );
+    let start = advice.find("SELECT ").expect("advice with a statement");
+    let end = start + advice[start..].find(')').expect("a call") + 1;
+    run(client, &advice[start..end]);
+}
+
+fn same_profile(client: &mut Client, a: (&str, &str), b: (&str, &str)) -> bool {
+    one(
+        client,
+        "SELECT cdp.resolve($1, $2) = cdp.resolve($3, $4)",
+        &[&a.0, &a.1, &b.0, &b.1],
+    )
+}
+
+/// A rebuild changes nothing.
+fn check_rebuild(client: &mut Client) {
+    let before = tables(client, &["segments"]);
+    run(client, "SELECT cdp.rebuild()");
+    let after = tables(client, &["segments"]);
+    if let Some(difference) = difference(&before, &after) {
+        panic!("a rebuild changed\n{difference}");
+    }
+}
+
+#[test]
+fn a_kiosk_that_ten_thousand_people_use() {
+    let mut client = database("kiosk");
+    send(
+        &mut client,
+        "SELECT json_build_object('type', 'track', 'event', 'x', 'userId', 'u' || g, \
+            'anonymousId', 'kiosk', 'timestamp', '2026-01-01Z'::timestamptz + g * interval '1 min') \
+         FROM generate_series(1, 10000) g",
+    );
+    assert_eq!(profiles(&mut client), 10_000);
+    assert_eq!(largest(&mut client), 2);
+    assert_eq!(
+        degree(&mut client, "contested", "anonymous_id", "kiosk"),
+        Some(10_000)
+    );
+    // What nobody was signed in for is the first one's, and that is what the advice is about.
+    let anonymous = "SELECT json_build_object('type', 'track', 'event', 'Shown', 'anonymousId', 'kiosk', \
+            'timestamp', '2026-01-01Z'::timestamptz + g * interval '1 min' + interval '1 s') \
+         FROM generate_series(1, 10000, 100) g";
+    send(&mut client, anonymous);
+    let of = "SELECT count(*) FROM cdp.profile_events \
+               WHERE name = 'Shown' AND profile_id = cdp.resolve('user_id', $1)";
+    assert_eq!(one::<i64>(&mut client, of, &[&"u1"]), 100);
+    follow_advice(&mut client, "contested", "kiosk");
+    assert_eq!(
+        degree(&mut client, "contested", "anonymous_id", "kiosk"),
+        None
+    );
+    for user in ["u1", "u101", "u9901"] {
+        assert_eq!(one::<i64>(&mut client, of, &[&user]), 1, "{user}");
+    }
+    assert_eq!((profiles(&mut client), largest(&mut client)), (10_000, 1));
+}
+
+#[test]
+fn an_email_that_stands_for_nobody_on_fifty_thousand_records() {
+    let mut client = database("nobody");
+    run(
+        &mut client,
+        "CREATE TABLE public.contacts (id integer PRIMARY KEY, email text); \
+         INSERT INTO public.contacts SELECT g, 'none@none.com' FROM generate_series(1, 50000) g; \
+         SELECT cdp.map_table('crm', 'public.contacts', '{\"email\": \"email\"}')",
+    );
+    drain(&mut client);
+    assert_eq!((profiles(&mut client), largest(&mut client)), (50_000, 1));
+    assert_eq!(
+        degree(&mut client, "blocked", "email", "none@none.com"),
+        Some(50_000)
+    );
+}
+
+#[test]
+fn an_email_that_is_on_no_list_but_that_many_people_have() {
+    let mut client = database("many");
+    send(
+        &mut client,
+        "SELECT json_build_object('type', 'identify', 'userId', 'u' || g, \
+            'traits', json_build_object('email', 'info@shop.example')) \
+         FROM generate_series(1, 2000) g",
+    );
+    assert_eq!(
+        degree(&mut client, "shared", "email", "info@shop.example"),
+        Some(2_000)
+    );
+    // It holds what it shows alone, and nobody.
+    assert_eq!((profiles(&mut client), largest(&mut client)), (2_000, 1));
+    send(
+        &mut client,
+        "SELECT '{\"type\": \"identify\", \"traits\": {\"email\": \"info@shop.example\"}}'",
+    );
+    assert_eq!((profiles(&mut client), largest(&mut client)), (2_001, 1));
+    check_rebuild(&mut client);
+}
+
+#[test]
+fn a_phone_of_zeros() {
+    let mut client = database("zeros");
+    let zeros = "SELECT json_build_object('type', 'identify', 'userId', 'u' || g, \
+            'traits', json_build_object('phone', '000000000')) FROM generate_series(1, 500) g";
+    send(&mut client, zeros);
+    assert_eq!((profiles(&mut client), largest(&mut client)), (500, 1));
+    let invalid: i64 = one(
+        &mut client,
+        "SELECT degree FROM cdp.identity_issues WHERE kind = 'invalid' AND identifier_type = 'phone'",
+        &[],
+    );
+    assert_eq!(invalid, 500);
+    // Where a number may be anything, it is a value that stands for nobody.
+    run(
+        &mut client,
+        "SELECT cdp.alter_identifier_type('phone', normaliser => 'digits')",
+    );
+    assert_eq!(
+        degree(&mut client, "blocked", "phone", "000000000"),
+        Some(500)
+    );
+    assert_eq!((profiles(&mut client), largest(&mut client)), (500, 1));
+    check_rebuild(&mut client);
+}
+
+#[test]
+fn two_of_a_family_on_one_address() {
+    let mut client = database("family");
+    send(
+        &mut client,
+        "SELECT json_build_object('type', 'identify', 'userId', u, 'timestamp', t, \
+            'traits', json_build_object('email', 'home@family.example', 'phone', '+12015550123')) \
+         FROM (VALUES ('mum', '2026-01-01'), ('dad', '2026-01-02')) v (u, t)",
+    );
+    assert_eq!(profiles(&mut client), 2);
+    for (kind, value) in [("email", "home@family.example"), ("phone", "+12015550123")] {
+        assert!(same_profile(&mut client, (kind, value), ("user_id", "mum")));
+        assert_eq!(degree(&mut client, "contested", kind, value), Some(2));
+    }
+    follow_advice(&mut client, "contested", "home@family.example");
+    assert_eq!(
+        degree(&mut client, "shared", "email", "home@family.example"),
+        Some(2)
+    );
+    let nobody = "SELECT cdp.resolve('email', 'home@family.example') IS NULL";
+    assert!(one::<bool>(&mut client, nobody, &[]));
+    assert_eq!(profiles(&mut client), 2);
+    check_rebuild(&mut client);
+}
+
+#[test]
+fn a_test_account_that_every_developer_uses() {
+    let mut client = database("developers");
+    // 300 developers, each known by themselves; then each signs in as "qa" in the same browser, with an
+    // e-mail made up for the test.
+    send(
+        &mut client,
+        "SELECT json_build_object('type', 'identify', 'userId', 'dev' || g, 'anonymousId', 'browser' || g, \
+            'timestamp', '2026-01-01', 'traits', json_build_object('email', 'dev' || g || '@firm.example')) \
+         FROM generate_series(1, 300) g",
+    );
+    send(
+        &mut client,
+        "SELECT json_build_object('type', 'identify', 'userId', 'qa', 'anonymousId', 'browser' || g, \
+            'timestamp', '2026-01-02', 'traits', json_build_object('email', 'qa' || g || '@firm.example')) \
+         FROM generate_series(1, 300) g",
+    );
+    let fused = "SELECT count(*) FROM (SELECT FROM cdp.profile_identifiers WHERE type = 'user_id' \
+                 GROUP BY profile_id HAVING count(*) > 1) f";
+    assert_eq!(one::<i64>(&mut client, fused, &[]), 0);
+    assert_eq!(largest(&mut client), 6);
+    assert_eq!(
+        degree(&mut client, "full_profile", "user_id", "qa"),
+        Some(295)
+    );
+    run(
+        &mut client,
+        "SELECT cdp.alter_identifier_type('user_id', blocked_values => '{qa}')",
+    );
+    assert_eq!(degree(&mut client, "full_profile", "user_id", "qa"), None);
+    assert_eq!(degree(&mut client, "blocked", "user_id", "qa"), Some(300));
+    assert_eq!(largest(&mut client), 3);
+    check_rebuild(&mut client);
+}
+
+#[test]
+fn a_chain_of_identifiers_is_cut_unless_a_type_has_no_limit() {
+    let mut client = database("chain");
+    // e-mail, phone, e-mail, phone, …: each message shows two that follow one another.
+    send(
+        &mut client,
+        "SELECT json_build_object('type', 'identify', 'traits', json_build_object( \
+            'email', 'e' || (g + 1) / 2 || '@chain.example', 'phone', '+1201555' || lpad((g / 2)::text, 4, '0'))) \
+         FROM generate_series(1, 3000) g",
+    );
+    assert!(largest(&mut client) <= 10, "{}", largest(&mut client));
+    assert_eq!(
+        one::<i64>(
+            &mut client,
+            "SELECT count(*) FROM cdp.identity_issues WHERE kind = 'large_profile'",
+            &[]
+        ),
+        0
+    );
+    run(
+        &mut client,
+        "SELECT cdp.create_identifier_type('token', 40)",
+    );
+    send(
+        &mut client,
+        "SELECT json_build_object('type', 'identify', 'identifiers', json_build_object( \
+            'token', ARRAY['t' || g, 't' || g + 1])) FROM generate_series(1, 30000) g",
+    );
+    assert_eq!(largest(&mut client), 30_001);
+    let name: String = one(
+        &mut client,
+        "SELECT value FROM cdp.identity_issues WHERE kind = 'large_profile' AND degree = 30001",
+        &[],
+    );
+    assert_eq!(
+        degree(&mut client, "large_profile", "token", &name),
+        Some(30_001)
+    );
+    // One more message is one more, and no new reading of everything from scratch is another answer.
+    send(
+        &mut client,
+        "SELECT '{\"type\": \"identify\", \"identifiers\": {\"token\": [\"t7\", \"t30002\"]}}'",
+    );
+    assert_eq!(largest(&mut client), 30_002);
+    run(&mut client, "SELECT cdp.rebuild()");
+    assert_eq!(largest(&mut client), 30_002);
+}
+
+#[test]
+fn one_message_turns_a_chain_from_end_to_end() {
+    let mut client = database("turns");
+    run(
+        &mut client,
+        "SELECT cdp.alter_identifier_type('email', max_per_profile => 1)",
+    );
+    // u1–e1, u2–e1 (refused), u2–e2, u3–e2 (refused), …
+    let people = 3_000;
+    send(
+        &mut client,
+        &format!(
+            "SELECT json_build_object('type', 'identify', 'userId', 'u' || (g + 2) / 2, \
+                'timestamp', '2026-01-01Z'::timestamptz + g * interval '1 s', \
+                'traits', json_build_object('email', 'e' || (g + 1) / 2 || '@chain.example')) \
+             FROM generate_series(1, {}) g",
+            2 * people
+        ),
+    );
+    let kept = "SELECT count(*) FROM generate_series(1, 3000) g \
+        WHERE cdp.resolve('user_id', 'u' || g) = cdp.resolve('email', 'e' || g + $1 || '@chain.example')";
+    assert_eq!(one::<i64>(&mut client, kept, &[&0]), people);
+    // The second was there first.
+    run(
+        &mut client,
+        "INSERT INTO cdp.inbox (message) VALUES ('{\"type\": \"identify\", \"userId\": \"u2\", \
+            \"timestamp\": \"2025-01-01\", \"traits\": {\"email\": \"e1@chain.example\"}}')",
+    );
+    // It can be cancelled, and leaves everything as it was.
+    run(&mut client, "SET statement_timeout = '50ms'");
+    assert_eq!(
+        common::error_code(&mut client, "SELECT cdp.process()"),
+        "57014"
+    );
+    run(&mut client, "RESET statement_timeout");
+    assert_eq!(one::<i64>(&mut client, kept, &[&0]), people);
+    drain(&mut client);
+    // Everybody but the first has the e-mail of the one before.
+    assert_eq!(one::<i64>(&mut client, kept, &[&-1]), people - 1);
+    assert_eq!(one::<i64>(&mut client, kept, &[&0]), 0);
+    check_rebuild(&mut client);
+}
+
+#[test]
+fn a_back_dated_message_that_takes_an_email_over() {
+    let mut client = database("backdated");
+    let say = |client: &mut Client, user: &str, said: &str, received: &str| {
+        run(
+            client,
+            &format!(
+                "INSERT INTO cdp.inbox (message, received_at) SELECT json_build_object('type', 'identify', \
+                    'userId', '{user}', 'timestamp', {said}, \
+                    'traits', '{{\"email\": \"jane@x.example\"}}'::json)::text, {received}"
+            ),
+        );
+        drain(client);
+    };
+    let email = ("email", "jane@x.example");
+    say(
+        &mut client,
+        "jane",
+        "now() - interval '30 days'",
+        "now() - interval '30 days'",
+    );
+    say(
+        &mut client,
+        "mallory",
+        "'2001-01-01Z'::timestamptz",
+        "now()",
+    );
+    // Two people still, and it is reported.
+    assert_eq!(profiles(&mut client), 2);
+    assert!(same_profile(&mut client, email, ("user_id", "mallory")));
+    assert_eq!(degree(&mut client, "backdated", email.0, email.1), Some(1));
+    follow_advice(&mut client, "backdated", email.1);
+    assert!(same_profile(&mut client, email, ("user_id", "jane")));
+    assert_eq!(degree(&mut client, "backdated", email.0, email.1), None);
+    assert_eq!(
+        degree(&mut client, "backdate_bounded", email.0, email.1),
+        Some(1)
+    );
+    check_rebuild(&mut client);
+}
+
+#[test]
+fn an_id_that_a_source_gives_out_again() {
+    let mut client = database("recycled");
+    // A row states what is so: what it said before is withdrawn.
+    run(
+        &mut client,
+        "CREATE TABLE public.cards (number integer PRIMARY KEY, card text, email text); \
+         SELECT cdp.create_identifier_type('card', 15, max_per_profile => 1); \
+         SELECT cdp.map_table('pos', 'public.cards', '{\"card\": \"card\", \"email\": \"email\"}'); \
+         INSERT INTO public.cards VALUES (1, 'C1', 'ana@x.example'); \
+         UPDATE public.cards SET email = 'bob@x.example'",
+    );
+    drain(&mut client);
+    assert!(same_profile(
+        &mut client,
+        ("card", "C1"),
+        ("email", "bob@x.example")
+    ));
+    let ana: bool = one(
+        &mut client,
+        "SELECT cdp.resolve('email', 'ana@x.example') IS NULL",
+        &[],
+    );
+    assert!(ana);
+    // A stream says nothing of the kind. Cleo is 42 until March, Dan from May on; Eve only has a new
+    // e-mail.
+    send(
+        &mut client,
+        "SELECT json_build_object('type', 'identify', 'userId', u, 'timestamp', t, \
+            'traits', json_build_object('email', e || '@x.example', 'phone', p)) \
+         FROM (VALUES ('42', 'cleo', '+12015550101', '2026-01-01'), ('42', 'cleo', '+12015550101', '2026-03-01'), \
+                      ('42', 'dan', '+12015550102', '2026-05-01'), \
+                      ('43', 'eve', '+12015550103', '2026-01-01'), ('43', 'eve2', '+12015550103', '2026-05-01')) \
+              v (u, e, p, t)",
+    );
+    assert_eq!(
+        degree(&mut client, "changed_hands", "user_id", "42"),
+        Some(2)
+    );
+    assert_eq!(degree(&mut client, "changed_hands", "user_id", "43"), None);
+    // A terminal that gives one id to everybody ends at the limit.
+    send(
+        &mut client,
+        "SELECT json_build_object('type', 'identify', 'userId', 'till', \
+            'timestamp', '2026-01-01Z'::timestamptz + g * interval '1 day', \
+            'traits', json_build_object('email', 'buyer' || g || '@x.example')) FROM generate_series(1, 40) g",
+    );
+    assert_eq!(
+        degree(&mut client, "full_profile", "user_id", "till"),
+        Some(35)
+    );
+    assert_eq!(largest(&mut client), 6);
+    check_rebuild(&mut client);
+}
