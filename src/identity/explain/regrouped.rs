@@ -164,7 +164,9 @@ fn is_present(node: i64) -> bool {
 fn lost(rules: &Rules, node: i64) -> Result<Step> {
     let (name, value) = step::identifier(node)?;
     let index = rules.types.index_of(&name);
+    let sliced = index.is_some_and(|index| rules.type_rules[index].time_sliced);
     let rule = match index.map(|index| rules.types.normalise(index, &value)) {
+        _ if sliced => format!("time_sliced: {name} {value} serves one person after another"),
         Some(Err(invalid)) => format!("{name} {value} is not valid: {}", invalid.reason),
         Some(Ok(now)) if now != value => {
             format!("normaliser: {name} {value} is read as {now}")
