@@ -164,8 +164,11 @@ fn clusters(client: &mut Client) -> BTreeMap<i64, i64> {
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
+/// Segments with their members.
+type Members = BTreeSet<(String, i64)>;
+
 /// Who is in which segment.
-fn members(client: &mut Client) -> BTreeSet<(String, i64)> {
+fn members(client: &mut Client) -> Members {
     let sql = "SELECT segment, profile_id FROM cdp.segment_members";
     let rows = client.query(sql, &[]).expect("members can be read");
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
@@ -229,7 +232,7 @@ fn groups(
 /// What the plan should have said, by what came of it.
 fn expected(
     (before, after): (&BTreeMap<i64, i64>, &BTreeMap<i64, i64>),
-    (were, are): (&BTreeSet<(String, i64)>, &BTreeSet<(String, i64)>),
+    (were, are): (&Members, &Members),
     (segments_before, segments_after): (&[String], &[String]),
 ) -> BTreeSet<String> {
     let groups = groups(before, after);
@@ -275,16 +278,14 @@ fn expected(
         out.insert(format!("largest identifiers {was} {size} {id}"));
     }
     for name in segments_before.iter().chain(segments_after) {
-        let of = |all: &BTreeSet<(String, i64)>, known: &[String]| {
+        let of = |all: &Members, known: &[String]| {
             let count = all.iter().filter(|m| m.0 == *name).count();
-            known
-                .contains(name)
-                .then(|| count.to_string())
-                .unwrap_or("-".to_owned())
+            match known.contains(name) {
+                true => count.to_string(),
+                false => "-".to_owned(),
+            }
         };
-        let crossed = |a: &BTreeSet<(String, i64)>, b: &BTreeSet<(String, i64)>| {
-            a.difference(b).filter(|m| m.0 == *name).count()
-        };
+        let crossed = |a: &Members, b: &Members| a.difference(b).filter(|m| m.0 == *name).count();
         out.insert(format!(
             "segment {name} {} {} +{} -{}",
             of(were, segments_before),
