@@ -11,12 +11,15 @@ SELECT i.node_id, f.first_seen, coalesce(m.received_at, r.captured_at) AS receiv
   FROM cdp.identifiers i
  CROSS JOIN LATERAL (
        SELECT e.set_id, e.first_seen
+         -- Sets of it alone; set by set, by key, whatever the planner thinks of arrays.
          FROM (SELECT s.set_id FROM cdp.set_nodes s
-                 JOIN cdp.identifier_sets n ON n.set_id = s.set_id AND n.nodes = ARRAY[i.node_id]
                 WHERE s.node_id = i.node_id AND s.starts IS NULL
+                  AND (SELECT n.nodes FROM cdp.identifier_sets n
+                        WHERE n.set_id = s.set_id) = ARRAY[i.node_id]
                UNION ALL SELECT s.set_id FROM cdp.sliced_sets s
-                 JOIN cdp.identifier_sets n ON n.set_id = s.set_id AND n.nodes = ARRAY[i.node_id]
                 WHERE s.node_id = i.node_id
+                  AND (SELECT n.nodes FROM cdp.identifier_sets n
+                        WHERE n.set_id = s.set_id) = ARRAY[i.node_id]
                UNION ALL SELECT s.set_id FROM cdp.set_members s WHERE s.node_id = i.node_id) s
          JOIN cdp.set_evidence e ON e.set_id = s.set_id
         ORDER BY e.first_seen, e.set_id, e.source_id LIMIT 1) f

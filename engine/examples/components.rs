@@ -99,6 +99,7 @@ fn resolved(links: &[(i64, i64)]) -> impl FnOnce() -> usize {
         priority,
         max_per_profile,
         bridges,
+        ..TypeRule::default()
     };
     let rules = [
         rule(1, Some(1), true),

@@ -52,7 +52,7 @@ impl World {
                     .flat_map(|(members, _)| members.iter().copied())
                     .filter(|&other| self.nodes[other] == (limit.other, false))
                     .collect();
-                self.nodes[node].0 == limit.of && others.len() > limit.most as usize
+                self.nodes[node] == (limit.of, false) && others.len() > limit.most as usize
             });
             shared.extend(past.map(|limit| (node, limit)));
         }
@@ -112,6 +112,7 @@ fn world() -> impl Strategy<Value = World> {
         priority,
         max_per_profile: None,
         bridges,
+        ..TypeRule::default()
     });
     let shown =
         (0..3, -2..3_i64, 0..3_i64, any::<bool>()).prop_map(|(source, day, days, confirms)| {
@@ -180,7 +181,7 @@ proptest! {
             prop_assert_eq!((centre, leaves), world.star(set, &expected));
         }
 
-        let links = sets.links(&nodes, &stars, &cancel).expect("not cancelled");
+        let links = sets.links(&nodes, &stars, &world.rules, &cancel).expect("not cancelled");
         let found: BTreeMap<(i64, i64), (bool, i64)> = links
             .links
             .iter()

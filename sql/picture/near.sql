@@ -15,7 +15,7 @@ SELECT n.node_id
          FROM cdp.asserted_links l WHERE l.high = f.node_id AND l.decision = 0) n
   JOIN cdp.identifiers i ON i.node_id = n.node_id
   JOIN cdp.identifier_types t ON t.type_id = i.type_id
- WHERE n.node_id <> ALL ($2::bigint[])
+ WHERE NOT EXISTS (SELECT 1 FROM unnest($2::bigint[]) k (node_id) WHERE k.node_id = n.node_id)
  GROUP BY n.node_id, t.priority, t.type_id, i.value
  ORDER BY bool_or(n.by_hand) DESC, t.priority, t.type_id, bool_or(n.confirmed) DESC, min(n.first_seen),
        i.value COLLATE "C"

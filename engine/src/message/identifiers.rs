@@ -2,7 +2,7 @@
 
 use super::envelope::{Envelope, Field, field_of};
 use super::json::{NodeId, Shape, Tree};
-use super::{Found, Kind, Rejection};
+use super::{Found, Kind, Rejection, Undeclared};
 use crate::identifier::{IdentifierTypes, PathNode};
 
 /// Finds every identifier, each once: by the declared paths, in `context.externalIds`, and in the
@@ -12,7 +12,7 @@ pub(super) fn find(
     fields: &Envelope<'_, '_>,
     kind: Kind,
     types: &IdentifierTypes,
-) -> Result<(Vec<Found>, Vec<(String, String)>), Rejection> {
+) -> Result<(Vec<Found>, Vec<Undeclared>), Rejection> {
     let mut finder = Finder {
         tree,
         types,
@@ -59,7 +59,7 @@ struct Finder<'t, 'a> {
     tree: &'t Tree<'a>,
     types: &'t IdentifierTypes,
     found: Vec<Found>,
-    undeclared: Vec<(String, String)>,
+    undeclared: Vec<Undeclared>,
 }
 
 impl Finder<'_, '_> {

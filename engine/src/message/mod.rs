@@ -69,6 +69,9 @@ impl Kind {
     }
 }
 
+/// The name and the value of an identifier whose type is not declared.
+pub type Undeclared = (String, String);
+
 /// An identifier as a message shows it, before normalisation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
@@ -102,7 +105,7 @@ pub struct Message<'a> {
     pub found: Vec<Found>,
     /// Members of the `identifiers` object that are no declared type: name and value. They are stored
     /// with the message, and mean nothing as long as the type is not declared.
-    pub undeclared: Vec<(String, String)>,
+    pub undeclared: Vec<Undeclared>,
     /// What the message says of the person: the traits of an `identify`, the `context.traits` of any
     /// other message. A number that a double cannot hold exactly is a string of its digits.
     pub trait_values: Vec<(String, Value)>,

@@ -109,7 +109,7 @@ impl Bigints {
                 return Ok(());
             }
             let nodes = direct.nodes;
-            let dense = direct.to_dense(self.seed, self.limit);
+            let dense = direct.densify(self.seed, self.limit);
             self.nodes = Nodes::Dense(dense.map_err(|error| TooLarge { nodes, ..error })?);
         }
         let Nodes::Dense(dense) = &mut self.nodes else {
@@ -241,7 +241,7 @@ impl Direct {
         }
     }
 
-    fn to_dense(&mut self, seed: u64, limit: usize) -> Result<Dense, TooLarge> {
+    fn densify(&mut self, seed: u64, limit: usize) -> Result<Dense, TooLarge> {
         self.name();
         let held = self.parent.capacity() * size_of::<u32>();
         let mut dense = Dense::new(limit);

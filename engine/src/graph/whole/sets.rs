@@ -359,7 +359,7 @@ impl Sets {
         };
         let mut from = 0;
         for (low, &to) in (0..nodes.len() as u32).zip(&starts) {
-            if low as usize % STRIDE == 0 && cancel.is_set() {
+            if (low as usize).is_multiple_of(STRIDE) && cancel.is_set() {
                 return Err(Cancelled);
             }
             links.starts.push(links.links.len() as u32);
