@@ -22,19 +22,22 @@ pub enum Scope {
     Traits,
 }
 
-/// Applies changed rules to the past. Under the pipeline lock, which the caller holds.
+/// Applies changed rules to the past. Under the pipeline lock, which the caller holds. What became of
+/// the identity graph, if it was derived anew.
 ///
 /// # Errors
 /// What the steps raise; nothing is changed then.
-pub fn apply(scope: Scope) -> Result<()> {
+pub fn apply(scope: Scope) -> Result<Option<identity::Outcome>> {
     let rules = Rules::load()?;
     if scope == Scope::Evidence {
         derive_evidence(&rules)?;
     }
-    if scope != Scope::Traits {
-        identity::rebuild(&rules, &Cause::Rules)?;
-    }
-    derive_profiles(&rules)
+    let regraphed = match scope {
+        Scope::Evidence | Scope::Identity => Some(identity::rebuild(&rules, &Cause::Rules)?),
+        Scope::Traits => None,
+    };
+    derive_profiles(&rules)?;
+    Ok(regraphed)
 }
 
 /// Derives everything anew from what was accepted, and writes what differs: evidence, clusters,

@@ -27,6 +27,7 @@ COMMENT ON FUNCTION cdp.drop_segment IS 'drops a segment that no other refers to
 COMMENT ON FUNCTION cdp.config IS 'all that is declared, as one JSON document; see cdp.apply()';
 COMMENT ON FUNCTION cdp.apply IS 'makes the database match a document such as cdp.config() gives; one row a change';
 COMMENT ON FUNCTION cdp.plan IS 'what cdp.apply() would do, without doing it';
+COMMENT ON FUNCTION cdp.plan_effects IS 'what cdp.apply() would do to profiles and segments, with samples and why; computed as by cdp.apply(), and undone';
 
 -- Operation ----------------------------------------------------------------------------------------
 

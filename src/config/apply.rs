@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::declared::{Declared, difference, summary};
 use super::document::{Document, Item};
-use super::effects::Effects;
+use super::effects::{Effects, Mode};
 use super::fault::Fault;
 use super::segments::{self, Segment};
 use super::{Reading, change, names};
@@ -15,7 +15,7 @@ use crate::pg::error::OrRaise;
 use crate::pg::{Error, Result, role, transaction};
 
 /// What applying a document does to one declaration.
-struct Change {
+pub struct Change {
     action: &'static str,
     kind: &'static str,
     name: String,
@@ -70,7 +70,7 @@ fn apply(
         change("cdp.apply()", |effects| {
             let changes = perform(&document, effects)?;
             // Here, so that a fault of the whole gets its path.
-            let effects = std::mem::replace(effects, Effects::new(effects.caller));
+            let effects = std::mem::replace(effects, Effects::new(effects.caller, effects.mode));
             effects
                 .finish()
                 .map_err(|fault| Fault::new(document.error(*fault)))?;
@@ -110,25 +110,17 @@ fn planned(config: &Value) -> Result<Vec<Change>> {
     let caller = role::current();
     role::as_owner(|| {
         install::require_tables()?;
-        let mut planned = None;
-        let undone: Result<()> = transaction::in_subtransaction(|| {
-            let mut effects = Effects::new(caller);
-            effects.planning = true;
+        transaction::undone(|| {
+            let mut effects = Effects::new(caller, Mode::List);
             let changes = perform(&document, &mut effects)?;
             effects.finish().map_err(|fault| document.error(*fault))?;
-            planned = Some(changes);
-            Err(Error::internal("a plan is undone"))
-        });
-        match (planned, undone) {
-            (Some(changes), _) => Ok(changes),
-            (None, Err(error)) => Err(error),
-            (None, Ok(())) => Ok(Vec::new()),
-        }
+            Ok(changes)
+        })
     })
 }
 
 /// Makes the changes, each after what it depends on.
-fn perform(document: &Document, effects: &mut Effects) -> Result<Vec<Change>> {
+pub fn perform(document: &Document, effects: &mut Effects) -> Result<Vec<Change>> {
     effects.whole = true;
     let mut changes = Vec::new();
     let ordered = document.segments.as_deref().map(in_order).transpose()?;

@@ -16,25 +16,25 @@ const TRIES: u32 = 30;
 const LOCK_TIMEOUT: &str = "200ms";
 const PAUSE_SECONDS: f64 = 0.3;
 
-/// A free column of that type; a new one if there is none. Mark it as taken in `cdp.traits`.
-pub fn take(ty: TraitType, planning: bool) -> Result<String> {
+/// A free column of that type; a new one if there is none, which is added if `make`. Mark it as taken in `cdp.traits`.
+pub fn take(ty: TraitType, make: bool) -> Result<String> {
     if let Some(free) = spare(ty) {
         return Ok(free);
     }
     let name = format!("t{}_{}", next_number(), suffix(ty));
-    if !planning {
+    if make {
         add(&name, ty)?;
     }
     Ok(name)
 }
 
-/// Empties the column of a trait, so that another can have it.
-pub fn clear(of_trait: &str, planning: bool) {
+/// Gives up the column of a trait, emptied if `empty`, so that another can have it.
+pub fn clear(of_trait: &str, empty: bool) {
     let sql = "SELECT column_name FROM cdp.traits WHERE name = $1";
     let Some(column) = sql::one::<String>(sql, args![of_trait]) else {
         return;
     };
-    if !planning {
+    if empty {
         sql::run(
             &format!(
                 "UPDATE cdp.profile_rows SET \"{column}\" = NULL WHERE \"{column}\" IS NOT NULL"

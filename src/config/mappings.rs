@@ -66,7 +66,7 @@ impl Mapping {
     fn map(&self, effects: &Effects) -> Outcome<()> {
         let oid = self.require_relation()?;
         role::as_user(effects.caller, "pg_catalog, pg_temp", || {
-            if effects.planning {
+            if !effects.keeps() {
                 return mapping::check(oid, &self.mapping);
             }
             mapping::map(&Request {
@@ -81,7 +81,7 @@ impl Mapping {
             })?;
             Ok(())
         })?;
-        if effects.planning {
+        if !effects.keeps() {
             // For what else the document says of the source.
             sql::run(
                 "INSERT INTO cdp.sources (name) VALUES ($1) ON CONFLICT DO NOTHING",
@@ -92,7 +92,7 @@ impl Mapping {
     }
 
     fn unmap(&self, effects: &Effects) -> Outcome<()> {
-        if effects.planning {
+        if !effects.keeps() {
             sql::run(
                 "DELETE FROM cdp.mappings m USING cdp.sources s \
                   WHERE s.name = $1 AND m.source_id = s.source_id",

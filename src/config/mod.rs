@@ -15,6 +15,8 @@ mod interval;
 mod mappings;
 mod names;
 mod node;
+mod plan_effects;
+
 mod schedules;
 mod segments;
 mod sources;
@@ -25,7 +27,7 @@ use crate::pg::{Error, Result, role, transaction};
 use crate::{install, pg};
 
 use declared::Declared;
-use effects::Effects;
+use effects::{Effects, Mode};
 use fault::{Fault, Outcome};
 
 /// Runs one change of the configuration as the owner role, under the pipeline lock, and then what
@@ -43,7 +45,7 @@ fn change<T>(what: &str, body: impl FnOnce(&mut Effects) -> Outcome<T>) -> Resul
         install::require_tables()?;
         transaction::require_read_committed(what)?;
         install::lock_pipeline();
-        let mut effects = Effects::new(caller);
+        let mut effects = Effects::new(caller, Mode::Keep);
         let result = body(&mut effects)?;
         effects.finish()?;
         Ok(result)

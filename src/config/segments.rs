@@ -283,7 +283,7 @@ impl Declared for Segment {
             .into());
         }
         effects.segments.remove(&self.name);
-        if !effects.planning {
+        if effects.computes() {
             sql::run(
                 "DELETE FROM cdp.memberships m USING cdp.segments s \
                   WHERE s.name = $1 AND m.segment_id = s.segment_id",

@@ -302,7 +302,7 @@ impl Declared for Trait {
     }
 
     fn create(&self, effects: &mut Effects) -> Outcome<()> {
-        let column = columns::take(self.parsed_type()?, effects.planning)?;
+        let column = columns::take(self.parsed_type()?, effects.computes())?;
         effects.traits = true;
         effects.view = true;
         sql::run(
@@ -324,8 +324,8 @@ impl Declared for Trait {
     /// Also with another type, which a document can ask for: the column is then another one.
     fn alter(&self, old: &Self, effects: &mut Effects) -> Outcome<()> {
         if self.ty != old.ty {
-            let column = columns::take(self.parsed_type()?, effects.planning)?;
-            columns::clear(&self.name, effects.planning);
+            let column = columns::take(self.parsed_type()?, effects.computes())?;
+            columns::clear(&self.name, effects.computes());
             sql::run(
                 "UPDATE cdp.traits SET type = $2, column_name = $3 WHERE name = $1",
                 args![self.name.as_str(), self.ty.as_str(), column],
@@ -348,7 +348,7 @@ impl Declared for Trait {
                 self.description.as_deref(),
             ],
         );
-        if !effects.view && !effects.planning && self.description != old.description {
+        if !effects.view && effects.keeps() && self.description != old.description {
             view::describe(&self.name, self.description.as_deref());
         }
         Ok(())
@@ -366,7 +366,7 @@ impl Declared for Trait {
             .hint("Change or drop the segment first.")
             .into());
         }
-        columns::clear(&self.name, effects.planning);
+        columns::clear(&self.name, effects.computes());
         effects.traits = true;
         effects.view = true;
         sql::run(

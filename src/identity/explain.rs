@@ -3,6 +3,7 @@
 
 mod apart;
 mod cluster;
+mod regrouped;
 mod step;
 
 use pgrx::prelude::*;
@@ -12,6 +13,7 @@ use crate::pg::error::OrRaise;
 use crate::pg::{Error, Result};
 use crate::rules::Rules;
 
+pub use regrouped::{Because, because, named};
 use step::Step;
 
 /// A function of SQL that gives steps.
@@ -97,7 +99,7 @@ fn explain(from: i64, to: i64) -> Result<Vec<Step>> {
     let (here, there) = (resolve::profile_of(from), resolve::profile_of(to));
     let mut steps = match (here, there) {
         (Some(here), Some(there)) if here == there => {
-            cluster::chain_within(&rules, here, from, to)?
+            cluster::chain_within(&rules, here, (from, to), usize::MAX)?
         }
         (Some(here), Some(there)) => {
             let mut steps = apart::chain_between(&rules, (here, from), (there, to))?;

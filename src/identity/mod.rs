@@ -17,11 +17,13 @@ mod graph;
 pub mod history;
 mod links;
 mod picture;
+pub mod regrouped;
 pub mod resolve;
 mod shared;
 pub mod slices;
 
 use asserted::Pair;
+pub use graph::Outcome;
 use history::Cause;
 
 use crate::evidence::sets::Known;
@@ -56,10 +58,10 @@ pub fn update_asserted(rules: &Rules, pairs: &[Pair], cause: &Cause) -> Result<T
 }
 
 /// Derives identity anew for everything stored, and writes the differences.
-pub fn rebuild(rules: &Rules, cause: &Cause) -> Result<Touched> {
+pub fn rebuild(rules: &Rules, cause: &Cause) -> Result<Outcome> {
     let outcome = bulk::derive(rules)?;
     history::record(cause, &outcome, &[])?;
-    Ok(outcome.touched)
+    Ok(outcome)
 }
 
 /// Finds what was said by hand under changed normalisers.

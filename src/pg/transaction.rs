@@ -29,6 +29,21 @@ pub fn in_subtransaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
+/// Runs `body` in a subtransaction that is undone, whatever comes of it. Locks that it took are given
+/// back; what it drew from sequences is not.
+pub fn undone<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let mut done = None;
+    let end: Result<()> = in_subtransaction(|| {
+        done = Some(body()?);
+        Err(Error::internal("undone"))
+    });
+    match (done, end) {
+        (None, Err(error)) => Err(error),
+        (Some(done), _) => Ok(done),
+        (None, Ok(())) => Err(Error::internal("a subtransaction that did nothing")),
+    }
+}
+
 /// Runs `body` as one transaction of a background worker, committed when it returns Ok.
 pub fn in_transaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     transaction(None, body)

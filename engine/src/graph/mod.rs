@@ -12,6 +12,7 @@
 //! - [`whole`] derives everything from all identifier sets at once;
 //! - [`star`] derives the links of one identifier set;
 //! - [`chain`] explains why two identifiers are in one cluster;
+//! - [`regroup`](mod@regroup) tells what became of the profiles of before;
 //! - [`components`] are the clusters where no rule forbids anything.
 
 mod chain;
@@ -20,6 +21,7 @@ pub mod components;
 mod conflicts;
 mod decision;
 mod order;
+pub mod regroup;
 mod resolve;
 mod slices;
 mod star;

@@ -100,11 +100,16 @@ pub fn chain_between(rules: &Rules, a: (i64, i64), b: (i64, i64)) -> Result<Vec<
     let mut steps = Vec::new();
     let mut node = a.1;
     for (profile, hop) in hops.into_iter().rev() {
-        steps.extend(chain_within(rules, hop.before, node, hop.from)?);
+        steps.extend(chain_within(
+            rules,
+            hop.before,
+            (node, hop.from),
+            usize::MAX,
+        )?);
         steps.push(step::of(rules, &tie(&hop, profile))?);
         node = hop.to;
     }
-    steps.extend(chain_within(rules, b.0, node, b.1)?);
+    steps.extend(chain_within(rules, b.0, (node, b.1), usize::MAX)?);
     Ok(steps)
 }
 

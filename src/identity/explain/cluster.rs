@@ -9,8 +9,14 @@ use crate::args;
 use crate::pg::{Error, Result, sql, time};
 use crate::rules::Rules;
 
-/// The shortest chain of accepted links between two nodes of a profile.
-pub fn chain_within(rules: &Rules, profile: i64, from: i64, to: i64) -> Result<Vec<Step>> {
+/// The shortest chain of accepted links between two nodes of a profile; of a long one, the first
+/// `most` links.
+pub fn chain_within(
+    rules: &Rules,
+    profile: i64,
+    (from, to): (i64, i64),
+    most: usize,
+) -> Result<Vec<Step>> {
     if from == to {
         return Ok(Vec::new());
     }
@@ -62,7 +68,9 @@ pub fn chain_within(rules: &Rules, profile: i64, from: i64, to: i64) -> Result<V
     let mut at = position[&from];
     chain
         .into_iter()
+        .take(most)
         .map(|n| {
+            pgrx::check_for_interrupts!();
             let link = &links[n];
             let next = if link.a == at { link.b } else { link.a };
             let tie = Tie {

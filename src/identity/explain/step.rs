@@ -1,6 +1,7 @@
 //! One link, as people are told of it.
 
 use pgrx::prelude::*;
+use serde_json::{Map, Value, json};
 
 use crate::args;
 use crate::identity::asserted::pair;
@@ -28,6 +29,32 @@ pub struct Step {
     pub reason: Option<String>,
     /// The nodes, and whether the link is by hand: which link it is.
     pub link: (i64, i64, bool),
+}
+
+impl Step {
+    /// As JSON, without what it does not know.
+    pub fn to_json(&self) -> Value {
+        let of = |(name, value): &(String, String)| format!("{name} {value}");
+        let mut out = Map::new();
+        let mut put = |key: &str, value: Value| {
+            if !value.is_null() && value != json!([]) {
+                out.insert(key.to_owned(), value);
+            }
+        };
+        put("from", json!(of(&self.from)));
+        put("to", json!(of(&self.to)));
+        put("kind", json!(self.kind));
+        put("decision", json!(self.decision));
+        put("rule", json!(self.rule));
+        put("sources", json!(self.sources));
+        put("first_seen", json!(self.first_seen));
+        put("last_seen", json!(self.last_seen));
+        put("count", json!(self.count));
+        put("confirmed", json!(self.confirmed));
+        put("change_id", json!(self.change_id));
+        put("reason", json!(self.reason));
+        Value::Object(out)
+    }
 }
 
 /// A link between two nodes, in the direction in which it is told.

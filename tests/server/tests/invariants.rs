@@ -4,6 +4,8 @@
 
 #[path = "invariants/by_hand.rs"]
 mod by_hand;
+#[path = "invariants/planned.rs"]
+mod planned;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -572,6 +572,7 @@ fn no_search_path_leads_astray() {
             "SELECT * FROM cdp.status()".to_owned(),
             "SELECT cdp.config()".to_owned(),
             "SELECT * FROM cdp.plan(cdp.config())".to_owned(),
+            "SELECT * FROM cdp.plan_effects(cdp.config())".to_owned(),
             "SELECT * FROM cdp.apply(cdp.config())".to_owned(),
             "SELECT cdp.rebuild()".to_owned(),
             "SELECT cdp.retry_dead_letters()".to_owned(),

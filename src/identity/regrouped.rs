@@ -1,0 +1,40 @@
+//! What became of profiles when identity was derived anew.
+
+use std::collections::HashMap;
+
+use cdp_engine::graph::regroup::{self, Group, Ways};
+
+use super::Outcome;
+use crate::args;
+use crate::pg::{Result, sql, thread};
+
+/// Profiles that are counted by one statement; identifiers between two looks at interrupts.
+const PART: usize = 50_000;
+
+/// The profiles that are others than before, in groups. What was derived must be stored.
+pub fn groups(outcome: &Outcome) -> Result<Vec<Group>> {
+    let mut ways = Ways::new();
+    for &(_, from) in &outcome.removed {
+        *ways.entry((Some(from), None)).or_default() += 1;
+    }
+    let moved = outcome.update.iter().flat_map(|update| &update.moved);
+    for (n, moved) in moved.enumerate() {
+        if n % PART == 0 {
+            pgrx::check_for_interrupts!();
+        }
+        *ways.entry((moved.from, Some(moved.to))).or_default() += 1;
+    }
+    let mut profiles: Vec<i64> = ways.keys().flat_map(|&(a, b)| [a, b]).flatten().collect();
+    profiles.sort_unstable();
+    profiles.dedup();
+    let mut now = HashMap::with_capacity(profiles.len());
+    for part in profiles.chunks(PART) {
+        pgrx::check_for_interrupts!();
+        now.extend(sql::rows(
+            "SELECT profile_id, count(*) FROM cdp.clusters WHERE profile_id = ANY ($1) GROUP BY 1",
+            args![part.to_vec()],
+            |row| (row.want::<i64>(1), row.want::<i64>(2) as u64),
+        ));
+    }
+    thread::run(move |_| regroup::regroup(&ways, &now))
+}
