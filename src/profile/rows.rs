@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 use super::sliced;
 use crate::args;
 use crate::evidence::Statement;
+use crate::pg::look_up::{self, LookUp};
+use crate::pg::value::{JsonbText, Values};
 use crate::pg::{Error, Result, sql, time};
 use crate::rules::Rules;
 
@@ -26,20 +28,110 @@ pub fn of_sets(sets: &[i64]) -> Vec<i64> {
     )
 }
 
-/// The profile of each of these sets that belongs to one.
+/// The profile of each of these sets that belongs to one, at all times.
 pub fn by_set(sets: &[i64]) -> HashMap<i64, i64> {
+    let mut profiles = HashMap::with_capacity(sets.len());
     if sets.is_empty() {
-        return HashMap::new();
+        return profiles;
     }
-    sql::rows(
-        "SELECT u.set_id, c.profile_id FROM unnest($1::bigint[]) u (set_id) \
-         JOIN cdp.set_nodes s ON s.set_id = u.set_id AND s.starts IS NULL \
-         JOIN cdp.clusters c ON c.node_id = s.node_id",
-        args![sets.to_vec()],
-        |row| (row.want::<i64>(1), row.want::<i64>(2)),
-    )
-    .into_iter()
-    .collect()
+    let mut clusters = LookUp::open("cdp.clusters", &["node_id"], &["profile_id"]);
+    look_up::each(
+        ("cdp.set_nodes", &["set_id"]),
+        &["node_id", "starts"],
+        sets.iter().copied(),
+        |values, set| {
+            values.put(set);
+        },
+        |set, found| {
+            if found.get::<TimestampWithTimeZone>(2).is_some() {
+                return;
+            }
+            let node: i64 = found.want(1);
+            clusters.find(
+                |values| {
+                    values.put(node);
+                },
+                |found| {
+                    profiles.insert(set, found.want(1));
+                    false
+                },
+            );
+        },
+    );
+    clusters.close();
+    profiles
+}
+
+/// What the sets of a profile come to.
+#[derive(Default)]
+struct Told {
+    /// First and last time.
+    seen: Option<(i64, i64)>,
+    /// What was said, by source.
+    said: Vec<(i32, String)>,
+}
+
+/// Reads the sets of profiles: when they were seen, and what they say. Profiles without any are left
+/// out.
+fn told(profile_ids: &[i64]) -> Vec<(i64, Told)> {
+    let mut clusters = LookUp::open("cdp.clusters", &["profile_id"], &["node_id"]);
+    let mut sets = LookUp::open("cdp.set_nodes", &["node_id"], &["set_id", "starts"]);
+    let mut evidence = LookUp::open(
+        "cdp.set_evidence",
+        &["set_id"],
+        &["first_seen", "last_seen"],
+    );
+    let mut traits = LookUp::open("cdp.set_traits", &["set_id"], &["source_id", "candidates"]);
+    let mut all = Vec::with_capacity(profile_ids.len());
+    let mut of_profile = Vec::new();
+    for &profile in profile_ids {
+        of_profile.clear();
+        clusters.find(
+            |values| {
+                values.put(profile);
+            },
+            |found| {
+                let node: i64 = found.want(1);
+                sets.find(
+                    |values| {
+                        values.put(node);
+                    },
+                    |found| {
+                        if found.get::<TimestampWithTimeZone>(2).is_none() {
+                            of_profile.push(found.want::<i64>(1));
+                        }
+                        true
+                    },
+                );
+                true
+            },
+        );
+        let mut told = Told::default();
+        for &set in &of_profile {
+            let by_set = |values: &mut Values| {
+                values.put(set);
+            };
+            evidence.find(by_set, |found| {
+                let (first, last) = (time::from_pg(found.want(1)), time::from_pg(found.want(2)));
+                let seen = told.seen.get_or_insert((first, last));
+                *seen = (seen.0.min(first), seen.1.max(last));
+                true
+            });
+            traits.find(by_set, |found| {
+                let JsonbText(candidates) = found.want(2);
+                told.said.push((found.want(1), candidates));
+                true
+            });
+        }
+        if told.seen.is_some() {
+            all.push((profile, told));
+        }
+    }
+    clusters.close();
+    sets.close();
+    evidence.close();
+    traits.close();
+    all
 }
 
 /// Moves `first_seen` and `last_seen` of the profiles that these statements are of; those that have
@@ -92,33 +184,18 @@ fn refresh_part(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
     if profile_ids.is_empty() {
         return Ok(());
     }
-    let mut seen: Vec<(i64, TimestampWithTimeZone, TimestampWithTimeZone)> = sql::rows(
-        "SELECT s.profile_id, min(e.first_seen), max(e.last_seen) \
-         FROM unnest($1::bigint[]) u (profile_id) \
-         JOIN cdp.profile_sets s ON s.profile_id = u.profile_id \
-         JOIN cdp.set_evidence e ON e.set_id = s.set_id GROUP BY s.profile_id",
-        args![profile_ids.to_vec()],
-        |row| (row.want(1), row.want(2), row.want(3)),
-    );
+    let mut seen = Vec::with_capacity(profile_ids.len());
     let mut said: HashMap<i64, Vec<(i32, Candidates)>> = HashMap::new();
-    let stored = sql::rows(
-        "SELECT s.profile_id, t.source_id, t.candidates::text \
-         FROM unnest($1::bigint[]) u (profile_id) \
-         JOIN cdp.profile_sets s ON s.profile_id = u.profile_id \
-         JOIN cdp.set_traits t ON t.set_id = s.set_id",
-        args![profile_ids.to_vec()],
-        |row| {
-            (
-                row.want::<i64>(1),
-                row.want::<i32>(2),
-                row.want::<String>(3),
-            )
-        },
-    );
-    for (profile_id, source_id, text) in stored {
-        let state = Candidates::from_json(&text)
-            .map_err(|error| Error::internal(error.message).hint(error.hint))?;
-        said.entry(profile_id).or_default().push((source_id, state));
+    for (profile_id, told) in told(profile_ids) {
+        let Some((first, last)) = told.seen else {
+            continue;
+        };
+        seen.push((profile_id, time::to_pg(first), time::to_pg(last)));
+        for (source_id, text) in told.said {
+            let state = Candidates::from_json(&text)
+                .map_err(|error| Error::internal(error.message).hint(error.hint))?;
+            said.entry(profile_id).or_default().push((source_id, state));
+        }
     }
     if rules.slices_time() {
         sliced::widen(&mut seen, profile_ids);
