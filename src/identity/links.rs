@@ -3,12 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cdp_engine::graph::{Changes, SetNode, star};
+use cdp_engine::graph::{Changes, SetNode, Shown, star};
 
 use super::slices;
 use crate::args;
 use crate::evidence::sets::Known;
-use crate::evidence::tally::DAY;
 use crate::pg::append::append;
 use crate::pg::look_up::{self, LookUp};
 use crate::pg::value::Values;
@@ -339,32 +338,11 @@ fn write_edges(
     pairs
 }
 
-/// What the sets that show a link say of it: it dates from the earliest, and is confirmed by two UTC
-/// days, two sources, or a record.
-#[derive(Clone, Copy)]
-struct Shown {
-    linked_at: i64,
-    first_seen: i64,
-    last_seen: i64,
-    source: i32,
-    confirmed: bool,
-}
-
-impl Shown {
-    fn join(&mut self, other: &Self) {
-        self.linked_at = self.linked_at.min(other.linked_at);
-        self.first_seen = self.first_seen.min(other.first_seen);
-        self.last_seen = self.last_seen.max(other.last_seen);
-        self.confirmed |= other.confirmed || self.source != other.source;
-    }
-
-    fn link(&self, keeps_last: bool) -> Stated {
-        let days = self.first_seen.div_euclid(DAY) != self.last_seen.div_euclid(DAY);
-        Stated {
-            confirmed: self.confirmed || days,
-            first_seen: self.linked_at,
-            last_seen: keeps_last.then_some(self.last_seen),
-        }
+fn stated(shown: &Shown, keeps_last: bool) -> Stated {
+    Stated {
+        confirmed: shown.is_confirmed(),
+        first_seen: shown.linked_at,
+        last_seen: keeps_last.then_some(shown.last_seen),
     }
 }
 
@@ -433,7 +411,7 @@ fn recompute(
     let columns = |pairs: &[Pair]| -> (Vec<i64>, Vec<i64>) { pairs.iter().copied().unzip() };
     let fresh: HashMap<Pair, Stated> = shown(pairs, &records)
         .into_iter()
-        .map(|(pair, shown)| (pair, shown.link(keeping_last.contains(&pair))))
+        .map(|(pair, shown)| (pair, stated(&shown, keeping_last.contains(&pair))))
         .collect();
     // A link of a node that came with this batch came with it too.
     let old = pairs

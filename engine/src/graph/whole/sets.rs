@@ -3,13 +3,10 @@
 use std::collections::HashMap;
 
 use super::super::order::Ranks;
-use super::super::{Evidence, Identifiers, Link, TypeRule};
+use super::super::{Evidence, Identifiers, Link, Shown, TypeRule};
 use super::places::Places;
 use super::{Cancelled, Nodes, STRIDE};
 use crate::background::Cancel;
-
-/// Microseconds a day.
-const DAY: i64 = 86_400_000_000;
 
 const NONE: u32 = u32::MAX;
 
@@ -22,30 +19,6 @@ pub struct Sets {
     members: Vec<u32>,
     shown: Vec<Option<Shown>>,
     places: Places,
-}
-
-/// What sources say of a set: links date from the earliest, and are confirmed by two UTC days, two
-/// sources, or a record.
-#[derive(Clone, Copy)]
-struct Shown {
-    linked_at: i64,
-    first_seen: i64,
-    last_seen: i64,
-    source: i32,
-    confirmed: bool,
-}
-
-impl Shown {
-    fn join(&mut self, other: &Self) {
-        self.linked_at = self.linked_at.min(other.linked_at);
-        self.first_seen = self.first_seen.min(other.first_seen);
-        self.last_seen = self.last_seen.max(other.last_seen);
-        self.confirmed |= other.confirmed || self.source != other.source;
-    }
-
-    fn is_confirmed(&self) -> bool {
-        self.confirmed || self.first_seen.div_euclid(DAY) != self.last_seen.div_euclid(DAY)
-    }
 }
 
 /// An identifier of type `of` that is seen with more than `most` values of type `other` is shared.
