@@ -25,6 +25,8 @@ pub enum Refusal {
         /// That stronger type.
         type_idx: u16,
     },
+    /// A matcher that is stronger than the link holds two of the clusters' records for two persons.
+    NonMatch,
 }
 
 impl Decision {
@@ -36,13 +38,14 @@ impl Decision {
             Decision::Refused(Refusal::CannotLink) => 1,
             Decision::Refused(Refusal::MaxPerProfile { .. }) => 2,
             Decision::Refused(Refusal::Bridge { .. }) => 3,
+            Decision::Refused(Refusal::NonMatch) => 4,
         }
     }
 
     /// The type that the broken rule is about, where it is about one.
     pub fn type_idx(self) -> Option<u16> {
         match self {
-            Decision::Accepted | Decision::Refused(Refusal::CannotLink) => None,
+            Decision::Accepted | Decision::Refused(Refusal::CannotLink | Refusal::NonMatch) => None,
             Decision::Refused(
                 Refusal::MaxPerProfile { type_idx } | Refusal::Bridge { type_idx },
             ) => Some(type_idx),
@@ -57,6 +60,7 @@ impl Decision {
             (1, None) => Decision::Refused(Refusal::CannotLink),
             (2, Some(type_idx)) => Decision::Refused(Refusal::MaxPerProfile { type_idx }),
             (3, Some(type_idx)) => Decision::Refused(Refusal::Bridge { type_idx }),
+            (4, None) => Decision::Refused(Refusal::NonMatch),
             _ => return None,
         })
     }
@@ -68,6 +72,7 @@ impl Decision {
             Decision::Refused(Refusal::CannotLink) => "cannot_link",
             Decision::Refused(Refusal::MaxPerProfile { .. }) => "max_per_profile",
             Decision::Refused(Refusal::Bridge { .. }) => "bridge",
+            Decision::Refused(Refusal::NonMatch) => "non_match",
         }
     }
 }
@@ -91,6 +96,7 @@ mod tests {
                 3,
                 "bridge",
             ),
+            (Decision::Refused(Refusal::NonMatch), 4, "non_match"),
         ];
         for (decision, code, name) in stored {
             assert_eq!((decision.as_code(), decision.name()), (code, name));
@@ -103,7 +109,7 @@ mod tests {
 
     #[test]
     fn unknown_codes_are_refused() {
-        for (code, type_idx) in [(4, None), (-1, None), (0, Some(1)), (2, None)] {
+        for (code, type_idx) in [(4, Some(1)), (5, None), (-1, None), (0, Some(1)), (2, None)] {
             assert_eq!(Decision::from_code(code, type_idx), None);
         }
     }
