@@ -63,7 +63,7 @@ fn text_of_id(id: i64) -> String {
 
 fn style(link: &Shown) -> &'static str {
     match (link.kind, link.decision) {
-        (Kind::AssertedApart, _) => {
+        (Kind::AssertedApart | Kind::NonMatch { .. }, _) => {
             "style=dashed, color=\"#b3261e\", fontcolor=\"#b3261e\", penwidth=2"
         }
         (_, None) => "style=dotted, color=\"#8a8f98\", fontcolor=\"#6b7078\"",

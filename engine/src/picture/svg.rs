@@ -50,6 +50,7 @@ struct Stroke {
 fn stroke(link: &Shown) -> Stroke {
     let (rank, colour, width, dashes, name) = match (link.kind, link.decision) {
         (Kind::AssertedApart, _) => (5, REFUSED, "2.5", "2 4", "asserted apart"),
+        (Kind::NonMatch { .. }, _) => (7, REFUSED, "1.6", "2 4", "held apart by a matcher"),
         (_, None) => (6, "#9aa0a8", "1.3", "1.5 4", "seen together, joins nothing"),
         (_, Some(decision)) if decision != Decision::Accepted => {
             (4, REFUSED, "1.4", "6 4", "refused by a rule")

@@ -63,6 +63,7 @@ fn link(a: usize, b: usize, what: u8) -> Shown {
         kind: match what {
             3 => Kind::Matched { weight: 12 },
             4 => Kind::Asserted,
+            5 => Kind::NonMatch { weight: -812 },
             _ => Kind::Observed,
         },
         decision: match what {
