@@ -198,12 +198,10 @@ fn identifiers_that_join_nothing_say_why() {
 
 #[test]
 fn what_only_an_unlink_names_is_told_with_who_when_and_why() {
-    let db = fresh_db();
-    let mut client = db.connect();
+    let (_db, mut client) = db(&["identify('u1', traits => '{\"email\": \"u1@x.org\"}')"]);
     run(
         &mut client,
-        "SELECT cdp.identify('u1', traits => '{\"email\": \"u1@x.org\"}'); CALL cdp.process_all(); \
-         SELECT cdp.unlink('user_id', 'u1', 'email', 'never@x.org', reason => 'her brother''s'); \
+        "SELECT cdp.unlink('user_id', 'u1', 'email', 'never@x.org', reason => 'her brother''s'); \
          SELECT cdp.unlink('email', 'never@x.org', 'phone', '+12015550123')",
     );
     for (a, b, told) in [
