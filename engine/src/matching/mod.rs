@@ -16,6 +16,8 @@
 //!
 //! Nothing here depends on the number of threads, or on the order of records.
 
+pub mod meaning;
 pub mod records;
 
-pub use records::{Column, Meaning, Records, Value};
+pub use meaning::Meaning;
+pub use records::{Column, Records, Value};
