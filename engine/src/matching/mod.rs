@@ -16,6 +16,18 @@
 //!
 //! Nothing here depends on the number of threads, or on the order of records.
 
+pub mod comparison;
+pub mod meaning;
+pub mod model;
+pub mod prepare;
 pub mod records;
+pub mod score;
+pub mod spec;
+pub mod train;
 
-pub use records::{Column, Meaning, Records, Value};
+pub use meaning::Meaning;
+pub use model::Model;
+pub use records::{Column, Records, Value};
+pub use score::PairScore;
+pub use spec::{Error, Settings, Spec};
+pub use train::{Progress, train};
