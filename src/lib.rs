@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod install;
 pub mod jobs;
 pub mod mapping;
+mod matching;
 mod operate;
 pub mod pg;
 pub mod pipeline;

@@ -20,6 +20,10 @@ pub static DEFAULT_SOURCE: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"default"));
 /// `cdp.graph_memory`: MB that a computation over a whole graph may take.
 pub static GRAPH_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1_024);
+/// `cdp.matching_memory`: MB that matching may take.
+pub static MATCHING_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(2_048);
+/// `cdp.matching_threads`: threads that matching may use.
+pub static MATCHING_THREADS: GucSetting<i32> = GucSetting::<i32>::new(2);
 
 /// Declares the settings. Called once, when the library is loaded.
 pub fn register() {
@@ -90,8 +94,33 @@ pub fn register() {
         GucContext::Userset,
         GucFlags::UNIT_MB,
     );
+    GucRegistry::define_int_guc(
+        c"cdp.matching_memory",
+        c"Memory that matching records may take.",
+        c"cdp.dedupe(), cdp.link_records(), cdp.train_matcher() and cdp.run_matcher() stop with an error before they take more.",
+        &MATCHING_MEMORY,
+        1,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::UNIT_MB,
+    );
+    GucRegistry::define_int_guc(
+        c"cdp.matching_threads",
+        c"Threads that matching records may use.",
+        c"Results do not depend on it.",
+        &MATCHING_THREADS,
+        1,
+        64,
+        GucContext::Userset,
+        flags,
+    );
     // SAFETY: a NUL-terminated constant; called while the library is loaded.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"cdp".as_ptr()) };
+}
+
+/// `cdp.matching_memory` in bytes.
+pub fn matching_memory() -> usize {
+    usize::try_from(MATCHING_MEMORY.get()).unwrap_or_default() << 20
 }
 
 /// `cdp.graph_memory` in bytes.

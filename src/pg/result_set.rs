@@ -26,6 +26,10 @@ pub enum Cell<'a> {
     Integer(i64),
     /// Of a column of type `text` or `varchar`, in the encoding of the database.
     Text(&'a [u8]),
+    /// Of a column of type `double precision`.
+    Real(f64),
+    /// Of a column of any type.
+    Null,
 }
 
 impl ResultSet {
@@ -44,6 +48,7 @@ impl ResultSet {
                 (Cell::Integer(number), pg_sys::INT4OID) => i32::try_from(number).is_ok(),
                 (Cell::Integer(number), pg_sys::INT2OID) => i16::try_from(number).is_ok(),
                 (Cell::Text(_), pg_sys::TEXTOID | pg_sys::VARCHAROID) => true,
+                (Cell::Real(_), pg_sys::FLOAT8OID) | (Cell::Null, _) => true,
                 _ => false,
             };
             assert!(
@@ -51,8 +56,12 @@ impl ResultSet {
                 "column {n} is of type {:?}, not {cell:?}",
                 self.types[n]
             );
+            self.nulls[n] = matches!(cell, Cell::Null);
             self.values[n] = match *cell {
                 Cell::Integer(number) => pg_sys::Datum::from(number),
+                // As it is passed by value.
+                Cell::Real(number) => pg_sys::Datum::from(number.to_bits()),
+                Cell::Null => pg_sys::Datum::null(),
                 // Where in `texts`, until they all are there and stand still.
                 Cell::Text(text) => {
                     let at = self.texts.len();

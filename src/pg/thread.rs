@@ -30,9 +30,18 @@ pub fn without_signals<T>(body: impl FnOnce() -> T) -> T {
 /// Runs work of the engine in a thread, and waits for it; a cancel is followed within a tenth of a
 /// second.
 pub fn run<T: Send + 'static>(work: impl FnOnce(&Cancel) -> T + Send + 'static) -> Result<T> {
+    run_while(work, || {})
+}
+
+/// The same; calls `meanwhile` ten times a second.
+pub fn run_while<T: Send + 'static>(
+    work: impl FnOnce(&Cancel) -> T + Send + 'static,
+    mut meanwhile: impl FnMut(),
+) -> Result<T> {
     let task = without_signals(|| Task::start(work)).map_err(no_thread)?;
     Ok(task.finish(|| {
         pgrx::check_for_interrupts!();
+        meanwhile();
     }))
 }
 

@@ -16,11 +16,13 @@
 //!
 //! Nothing here depends on the number of threads, or on the order of records.
 
-pub mod comparison;
 pub mod blocking;
+pub mod comparison;
 pub mod live;
+pub mod matcher;
 pub mod meaning;
 pub mod model;
+mod naming;
 pub mod prepare;
 pub mod records;
 pub mod score;
@@ -28,6 +30,7 @@ pub mod spec;
 pub mod train;
 
 pub use live::LiveKeys;
+pub use matcher::Matcher;
 pub use meaning::Meaning;
 pub use model::Model;
 pub use records::{Column, Records, Value};

@@ -144,6 +144,18 @@ impl Records {
         self.len += 1;
     }
 
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        let of_column = |column: &Column| {
+            let texts: usize = column.values.iter().map(|value| value.text.len() + 8).sum();
+            texts
+                + column.values.capacity() * size_of::<Value>()
+                + (column.held.capacity() + column.ends.capacity() + column.known.slots.capacity())
+                    * size_of::<u32>()
+        };
+        self.columns.iter().map(of_column).sum()
+    }
+
     /// How many there are.
     pub fn len(&self) -> u32 {
         self.len

@@ -1,0 +1,186 @@
+//! `cdp.dedupe()` and `cdp.link_records()`: matching alone, of the rows of any query.
+
+use cdp_engine::matching::Matcher;
+use cdp_engine::matching::matcher::{Kind, Pair};
+use pgrx::prelude::*;
+use serde_json::Value;
+
+use super::table::{Shape, Table};
+use super::{columns, work};
+use crate::pg::error::OrRaise;
+use crate::pg::result_set::{Cell, ResultSet};
+use crate::pg::{Error, Result};
+use crate::worker::progress;
+
+/// Finds which rows of a query are of one person: pairs of keys, with what they are, how sure that is, and
+/// the cluster that they belong to.
+///
+/// # Errors
+/// 22023 or 42704 for what is wrong in the arguments; 53400 past `cdp.matching_memory`; what the query
+/// raises.
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    // Without SET search_path: the query is the caller's.
+    sql = r#"
+CREATE FUNCTION cdp."dedupe"("query" text, "columns" jsonb DEFAULT NULL, "key" text DEFAULT NULL, "settings" jsonb DEFAULT NULL)
+RETURNS TABLE ("a" text, "b" text, "kind" text, "weight" integer, "probability" double precision, "household" double precision, "cluster" text)
+VOLATILE PARALLEL UNSAFE COST 100000 ROWS 10000
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#
+)]
+fn dedupe(
+    query: Option<&str>,
+    columns: Option<pgrx::JsonB>,
+    key: Option<&str>,
+    settings: Option<pgrx::JsonB>,
+    mut result: ResultSet,
+) {
+    let given = Given {
+        columns: columns.map(|json| json.0),
+        settings: settings.map(|json| json.0),
+    };
+    let find = || {
+        let shape = Shape::of(query, key)?;
+        matched(&[shape], &given)
+    };
+    find().map(|found| found.put(&mut result)).or_raise();
+}
+
+/// Finds which rows of one query are of the same persons as rows of another: pairs of a key of the first
+/// and one of the second.
+///
+/// # Errors
+/// As `cdp.dedupe()`.
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    sql = r#"
+CREATE FUNCTION cdp."link_records"("query_a" text, "query_b" text, "columns" jsonb DEFAULT NULL, "key" text DEFAULT NULL, "settings" jsonb DEFAULT NULL)
+RETURNS TABLE ("a" text, "b" text, "kind" text, "weight" integer, "probability" double precision, "household" double precision, "cluster" text)
+VOLATILE PARALLEL UNSAFE COST 100000 ROWS 10000
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#
+)]
+fn link_records(
+    query_a: Option<&str>,
+    query_b: Option<&str>,
+    columns: Option<pgrx::JsonB>,
+    key: Option<&str>,
+    settings: Option<pgrx::JsonB>,
+    mut result: ResultSet,
+) {
+    let given = Given {
+        columns: columns.map(|json| json.0),
+        settings: settings.map(|json| json.0),
+    };
+    let find = || {
+        let shapes = [Shape::of(query_a, key)?, Shape::of(query_b, key)?];
+        matched(&shapes, &given)
+    };
+    find().map(|found| found.put(&mut result)).or_raise();
+}
+
+struct Given {
+    columns: Option<Value>,
+    settings: Option<Value>,
+}
+
+/// The pairs found, and the cluster of each record, as the place of the record that names it.
+struct Found {
+    keys: Vec<Box<str>>,
+    pairs: Vec<Pair>,
+    clusters: Vec<u32>,
+}
+
+fn matched(shapes: &[Shape], given: &Given) -> Result<Found> {
+    let [first, others @ ..] = shapes else {
+        return Err(Error::internal("no query"));
+    };
+    let mut compared = first.meanings(given.columns.as_ref())?;
+    if given.columns.is_none() {
+        for other in others {
+            let theirs = other.meanings(None)?;
+            compared.retain(|column| theirs.contains(column));
+        }
+        if compared.is_empty() {
+            return Err(Error::invalid(
+                "the queries have no column in common that tells by its name what it means",
+            )
+            .hint("Give the columns the same names, by AS, and say what they mean in columns."));
+        }
+    }
+    let spec = columns::spec(compared.clone(), given.settings.as_ref())?;
+    let mut table = Table::new(&compared);
+    first.read(&compared, &mut table)?;
+    let mut second = None;
+    for other in others {
+        second = Some(table.records.len());
+        other.read(&compared, &mut table)?;
+    }
+    let Table { records, keys } = table;
+    let limits = work::limits(second);
+    let (pairs, clusters) = work::run("matching", move |cancel, tell| {
+        let matcher = Matcher::train(&spec, &records, &[], &limits, cancel, tell)?;
+        let (pairs, _) = matcher.run(&records, &[], &limits, cancel, tell)?;
+        let clusters = clusters(records.len(), &pairs);
+        Ok((pairs, clusters))
+    })?;
+    progress::finish();
+    Ok(Found {
+        keys,
+        pairs,
+        clusters,
+    })
+}
+
+/// The cluster of each record: the lowest place in it.
+fn clusters(records: u32, pairs: &[Pair]) -> Vec<u32> {
+    let mut up: Vec<u32> = (0..records).collect();
+    fn root(up: &mut [u32], mut at: u32) -> u32 {
+        while up[at as usize] != at {
+            up[at as usize] = up[up[at as usize] as usize];
+            at = up[at as usize];
+        }
+        at
+    }
+    for pair in pairs.iter().filter(|pair| pair.kind == Kind::Link) {
+        let (a, b) = (root(&mut up, pair.a), root(&mut up, pair.b));
+        up[a.max(b) as usize] = a.min(b);
+    }
+    (0..records).map(|record| root(&mut up, record)).collect()
+}
+
+/// A kind, as SQL names it.
+pub fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Link => "link",
+        Kind::Review => "review",
+        Kind::Household => "household",
+        Kind::NonMatch => "non_match",
+    }
+}
+
+impl Found {
+    fn put(&self, result: &mut ResultSet) {
+        let key = |record: u32| Cell::Text(self.keys[record as usize].as_bytes());
+        for (n, pair) in self.pairs.iter().enumerate() {
+            if n % 4_096 == 0 {
+                pgrx::check_for_interrupts!();
+            }
+            let cluster = match pair.kind {
+                Kind::Link => key(self.clusters[pair.a as usize]),
+                _ => Cell::Null,
+            };
+            result.put(&[
+                key(pair.a),
+                key(pair.b),
+                Cell::Text(name(pair.kind).as_bytes()),
+                Cell::Integer(i64::from(pair.weight)),
+                Cell::Real(pair.probability),
+                Cell::Real(pair.household),
+                cluster,
+            ]);
+        }
+    }
+}
