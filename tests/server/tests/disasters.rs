@@ -492,8 +492,9 @@ fn one_message_turns_a_chain_from_end_to_end() {
     // Everybody but the first has the e-mail of the one before, and it is reported who claims which.
     assert_eq!(kept(&mut client, -1), people - 1);
     assert_eq!(kept(&mut client, 0), 0);
-    let claimed = "SELECT count(*) FROM cdp.identity_issues \
-        WHERE kind = 'contested' AND identifier_type = 'email' AND advice LIKE '%max_degree%'";
+    let claimed = "SELECT sum(CASE kind WHEN 'contested' THEN degree - 1 ELSE degree END)::bigint \
+          FROM cdp.identity_issues \
+         WHERE kind IN ('contested', 'full_profile') AND advice LIKE '%cdp.alter_identifier_type%'";
     assert_eq!(one::<i64>(&mut client, claimed, &[]), people);
     check_rebuild(&mut client);
 }
