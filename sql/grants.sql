@@ -27,6 +27,7 @@ GRANT EXECUTE ON FUNCTION cdp.resolve(text, text), cdp.resolve(text, text, times
     cdp.profile, cdp.explain_identity(text, text, text, text),
     cdp.explain_identity(bigint, bigint), cdp.profile_graph, cdp.profile_graph_dot,
     cdp.profile_graph_svg, cdp.connected_components(text), cdp.connected_components(text, anyelement),
+    cdp.connected_components_into,
     cdp.preview_segment, cdp.progress() TO cdp_reader;
 
 -- And what stands in Segment's terms.

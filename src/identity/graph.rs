@@ -172,7 +172,7 @@ struct Stored<'a> {
 /// to a thread, so that they can be cancelled.
 const FAR: usize = 10_000;
 /// What the engine keeps of a node that a change reaches, with its links, at most.
-const NODE_BYTES: usize = 800;
+const NODE_BYTES: usize = 500;
 
 impl Stored<'_> {
     /// Says how far a change is that spreads far.

@@ -107,6 +107,20 @@ impl<V: Value> Value for Option<V> {
     }
 }
 
+/// Adds a text as PostgreSQL holds it: behind its length, which counts itself. Where it begins.
+pub(super) fn push_text(words: &mut Vec<u32>, text: &[u8]) -> usize {
+    const HEADER: usize = size_of::<u32>();
+    let at = words.len();
+    words.resize(at + (HEADER + text.len()).div_ceil(HEADER), 0);
+    // SAFETY: as many bytes as were made room for, at an aligned place.
+    unsafe {
+        let start = words.as_mut_ptr().add(at).cast::<u8>();
+        pgrx::varlena::set_varsize_4b(start.cast(), (HEADER + text.len()) as i32);
+        std::ptr::copy_nonoverlapping(text.as_ptr(), start.add(HEADER), text.len());
+    }
+    at
+}
+
 /// A `jsonb` value, read as its text.
 pub struct JsonbText(pub String);
 

@@ -237,6 +237,8 @@ struct View {
     turned: HashSet<Former>,
     /// How many nodes these hold.
     read: usize,
+    /// How many nodes were read and known when that was told last.
+    told: usize,
     /// The clusters that were read last.
     edge: Vec<Former>,
     /// How many nodes the last pass was over.
@@ -259,9 +261,19 @@ impl View {
         ids.dedup();
         for part in ids.chunks(PART) {
             self.load_part(store, part)?;
-            store.spreads(self.read, self.nodes.len())?;
+            self.tell(store)?;
         }
         Ok(())
+    }
+
+    /// Tells how far the change has spread, now and then.
+    fn tell<S: Store>(&mut self, store: &mut S) -> Result<(), S::Error> {
+        let now = self.read + self.nodes.len();
+        if now < self.told + PART / 10 {
+            return Ok(());
+        }
+        self.told = now;
+        store.spreads(self.read, self.nodes.len())
     }
 
     fn load_part<S: Store>(&mut self, store: &mut S, ids: &[i64]) -> Result<(), S::Error> {
@@ -325,7 +337,7 @@ impl View {
             ends.extend(links.iter().flat_map(|l| [l.a_id, l.b_id]));
             self.add_links(links);
             self.read += part.len();
-            store.spreads(self.read, self.nodes.len())?;
+            self.tell(store)?;
         }
         self.load(store, ends)
     }
