@@ -53,7 +53,7 @@ fn main() {
     }
     let c = Cancel::default();
     let done = AtomicU64::new(0);
-    let ids: HashMap<&str, u32> = truth.iter().map(|t| *t).zip(0..).collect();
+    let ids: HashMap<&str, u32> = truth.iter().copied().zip(0..).collect();
     let truth: Vec<u32> = truth.iter().map(|t| ids[t]).collect();
     let oracle = |a: u32, b: u32| f64::from(truth[a as usize] == truth[b as usize]);
     let t = Instant::now();
