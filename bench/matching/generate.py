@@ -249,7 +249,7 @@ class Chunk:
             birth[i] = birth[i][:4] + "-01-01"
         for i in self.at(n, 0.012):
             birth[i] = ("1900-01-01", "1970-01-01")[int(self.rng.integers(2))]
-        self.leave_out(birth, 0.3)
+        self.leave_out(birth, 0.25)
         return birth
 
     def emails(self, person, year):
@@ -257,22 +257,22 @@ class Chunk:
         second = self.chance(n, 0.3)
         email = np.where(second, self.email[1][person], self.email[0][person])
         shared = self.shared_email[person]
-        email = np.where((shared != "") & self.chance(n, 0.35), shared, email)
+        email = np.where((shared != "") & self.chance(n, 0.3), shared, email)
         self.mistype(email, 0.02)
         for i in self.at(n, 0.008):
             email[i] = NO_EMAIL[min(int(self.rng.exponential(1.3)), len(NO_EMAIL) - 1)]
-        self.leave_out(email, 0.38)
+        self.leave_out(email, 0.35)
         return email
 
     def phones(self, person, year):
         n = len(person)
         phone = np.where(self.number_changed[person] <= year, self.mobile[1][person], self.mobile[0][person])
         home = self.home[person]
-        phone = np.where((home != "") & self.chance(n, 0.45), home, phone)
+        phone = np.where((home != "") & self.chance(n, 0.35), home, phone)
         self.mistype(phone, 0.02)
         for i in self.at(n, 0.006):
             phone[i] = NO_PHONE[min(int(self.rng.exponential(1)), len(NO_PHONE) - 1)]
-        self.leave_out(phone, 0.35)
+        self.leave_out(phone, 0.3)
         way = self.rng.random(n)
         for i in np.flatnonzero(way < 0.6).tolist():
             p = phone[i]
