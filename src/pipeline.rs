@@ -11,6 +11,7 @@ use crate::identity::history::{Cause, Said};
 use crate::ingest::inbox::{self, Arrival, Counts};
 use crate::pg::{Error, Result, role, time, transaction};
 use crate::rules::Rules;
+use crate::worker::progress;
 use crate::{identity, install, profile, segment, statistics};
 
 /// What a batch did.
@@ -95,6 +96,7 @@ fn batch(
             },
         );
         statistics::keep_up();
+        progress::finish();
         Ok(Report {
             read,
             more: window.more,

@@ -93,6 +93,15 @@ impl Rules {
         self.type_rules.iter().any(|rule| rule.time_sliced)
     }
 
+    /// The types whose identifiers serve one person after another.
+    pub fn sliced_types(&self) -> Vec<i32> {
+        let types = self.type_rules.iter().zip(&self.type_ids);
+        types
+            .filter(|(rule, _)| rule.time_sliced)
+            .map(|(_, &id)| id)
+            .collect()
+    }
+
     /// Whether of some type the last link is kept.
     pub fn keeps_last(&self) -> bool {
         self.type_rules.iter().any(|rule| rule.keep_last)

@@ -13,8 +13,9 @@ use crate::evidence::sets::Known;
 use crate::pg::append::append;
 use crate::pg::look_up::{self, Found, LookUp};
 use crate::pg::value::{Time, Values};
-use crate::pg::{Error, Result, Row, sql, time};
+use crate::pg::{Error, Result, Row, sql, thread, time};
 use crate::rules::Rules;
+use crate::worker::progress;
 
 /// What became of the graph.
 #[derive(Default)]
@@ -63,8 +64,11 @@ pub fn update(rules: &Rules, concerned: Concerned, known: &Known) -> Result<Outc
             known,
             new: by_end(&new),
             by_hand: anything_by_hand(),
+            phase: "",
         };
         let update = graph::update(&mut stored, &changes, &rules.type_rules)?;
+        let written = update.moved.len() + update.decided.len();
+        stored.tell("identity: writing what a change moved", 0, written);
         touched.extend(write(rules, &update, &new)?);
         outcome.update = Some(update);
     }
@@ -149,6 +153,28 @@ struct Stored<'a> {
     new: HashMap<i64, Vec<NewLink>>,
     /// Whether there are links or cannot-links by hand.
     by_hand: bool,
+    /// What is told of a change that spreads far.
+    phase: &'static str,
+}
+
+/// A change that reaches so many nodes takes seconds: it says how far it is, and its passes are left
+/// to a thread, so that they can be cancelled.
+const FAR: usize = 10_000;
+/// What the engine keeps of a node that a change reaches, with its links, at most.
+const NODE_BYTES: usize = 800;
+
+impl Stored<'_> {
+    /// Says how far a change is that spreads far.
+    fn tell(&mut self, phase: &'static str, done: usize, total: usize) {
+        if total < FAR {
+            return;
+        }
+        if self.phase != phase {
+            self.phase = phase;
+            progress::start(phase, total as i64);
+        }
+        progress::step_of(done as i64, total as i64);
+    }
 }
 
 /// The rows of a selection from a table of pairs that have an end among nodes `$1`.
@@ -346,6 +372,27 @@ impl Store for Stored<'_> {
             args![node_ids.to_vec()],
             |row| (row.want(1), row.want(2)),
         ))
+    }
+
+    fn spreads(&mut self, read: usize, reached: usize) -> Result<()> {
+        pgrx::check_for_interrupts!();
+        self.tell("identity: reading what a change reaches", read, reached);
+        super::allow(
+            "the part of the identity graph that a change reaches",
+            reached * NODE_BYTES,
+        )
+    }
+
+    fn run<T: Send + 'static>(
+        &mut self,
+        nodes: usize,
+        pass: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        if nodes < FAR {
+            return Ok(pass());
+        }
+        self.tell("identity: deciding links", 0, nodes);
+        thread::run(move |_| pass())
     }
 }
 

@@ -28,7 +28,7 @@ use history::Cause;
 
 use crate::evidence::sets::Known;
 use crate::evidence::tally::Added;
-use crate::pg::Result;
+use crate::pg::{Error, Result, guc};
 use crate::rules::Rules;
 
 /// Profiles whose nodes or sets are others than before, whether they still exist or not.
@@ -52,7 +52,9 @@ pub fn update(rules: &Rules, evidence: Added, known: &Known, cause: &Cause) -> R
 
 /// Brings identity up to date after something was said by hand of these pairs.
 pub fn update_asserted(rules: &Rules, pairs: &[Pair], cause: &Cause) -> Result<Touched> {
-    let outcome = graph::update(rules, asserted::derive(pairs), &Known::default())?;
+    let mut concerned = asserted::derive(pairs);
+    slices::update_asserted(rules, pairs, &mut concerned)?;
+    let outcome = graph::update(rules, concerned, &Known::default())?;
     history::record(cause, &outcome, &[])?;
     Ok(outcome.touched)
 }
@@ -67,4 +69,25 @@ pub fn rebuild(rules: &Rules, cause: &Cause) -> Result<Outcome> {
 /// Finds what was said by hand under changed normalisers.
 pub fn reread(rules: &Rules) -> Result<()> {
     asserted::reread(rules)
+}
+
+/// Fails when so many bytes are more than `cdp.graph_memory`.
+fn allow(what: &str, bytes: usize) -> Result<()> {
+    if bytes <= guc::graph_memory() {
+        return Ok(());
+    }
+    let megabytes = bytes.div_ceil(1 << 20);
+    Err(Error::new(
+        pgrx::PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+        format!("{what} takes more memory than cdp.graph_memory allows"),
+    )
+    .detail(format!(
+        "{megabytes} MB are needed; {} MB are allowed.",
+        guc::graph_memory() >> 20
+    ))
+    .hint(format!(
+        "Raise it, if the machine has the memory: SET cdp.graph_memory = '{0}MB'; or, for the worker too, \
+         ALTER SYSTEM SET cdp.graph_memory = '{0}MB'; SELECT pg_reload_conf();",
+        megabytes.next_multiple_of(64)
+    )))
 }

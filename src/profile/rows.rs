@@ -13,6 +13,7 @@ use crate::pg::look_up::{self, LookUp};
 use crate::pg::value::{JsonbText, Values};
 use crate::pg::{Error, Result, sql, time};
 use crate::rules::Rules;
+use crate::worker::progress;
 
 /// The profiles that these sets belong to.
 pub fn of_sets(sets: &[i64]) -> Vec<i64> {
@@ -171,11 +172,21 @@ pub fn touch<'a>(
     );
 }
 
+/// Profiles that are computed at once.
+const PART: usize = 20_000;
+
 /// Computes these profiles anew; those that no longer exist lose their row.
 pub fn refresh(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
-    for part in profile_ids.chunks(20_000) {
+    let is_long = profile_ids.len() > PART;
+    if is_long {
+        progress::start("profiles", profile_ids.len() as i64);
+    }
+    for (n, part) in profile_ids.chunks(PART).enumerate() {
         pgrx::check_for_interrupts!();
         refresh_part(rules, part)?;
+        if is_long {
+            progress::step((n * PART + part.len()) as i64);
+        }
     }
     Ok(())
 }

@@ -55,6 +55,23 @@ pub trait Store {
 
     /// All cannot-links with one or both ends among these nodes.
     fn cannot_of(&mut self, node_ids: &[i64]) -> Result<Vec<(i64, i64)>, Self::Error>;
+
+    /// Told as the change spreads: the links of `read` nodes have been read, of the `reached` ones that
+    /// are known by now. An error stops the update.
+    fn spreads(&mut self, read: usize, reached: usize) -> Result<(), Self::Error> {
+        let _ = (read, reached);
+        Ok(())
+    }
+
+    /// Runs a pass over so many nodes. It reads nothing, so it may run in a thread, and be abandoned.
+    fn run<T: Send + 'static>(
+        &mut self,
+        nodes: usize,
+        pass: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Self::Error> {
+        let _ = nodes;
+        Ok(pass())
+    }
 }
 
 /// A node that is in another profile than before.
@@ -157,7 +174,7 @@ pub fn update<S: Store>(
         if round >= ROUNDS_OF_ONE_STEP {
             view.look_ahead(store)?;
         }
-        let pass = view.resolve(rules);
+        let pass = view.resolve(store, rules)?;
         next = view.turned(&pass, &neutral);
         if next.is_empty() {
             return Ok(view.differences(&pass));
@@ -165,6 +182,9 @@ pub fn update<S: Store>(
     }
     unreachable!("every round turns a cluster")
 }
+
+/// Nodes that are asked for at once. What is told of long changes is told after each of these.
+const PART: usize = 10_000;
 
 /// Rounds that read no further than they must; nearly all changes end within them.
 const ROUNDS_OF_ONE_STEP: usize = 6;
@@ -215,6 +235,8 @@ struct View {
     cannot: HashSet<(i64, i64)>,
     /// Clusters all of whose links are read, with the clusters that they lead to.
     turned: HashSet<Former>,
+    /// How many nodes these hold.
+    read: usize,
     /// The clusters that were read last.
     edge: Vec<Former>,
     /// How many nodes the last pass was over.
@@ -232,14 +254,23 @@ struct Pass {
 impl View {
     /// Reads the clusters of some nodes, with the accepted links within them.
     fn load<S: Store>(&mut self, store: &mut S, mut ids: Vec<i64>) -> Result<(), S::Error> {
-        ids.retain(|id| !self.position.contains_key(id));
+        self.edge.clear();
         ids.sort_unstable();
         ids.dedup();
-        self.edge.clear();
+        for part in ids.chunks(PART) {
+            self.load_part(store, part)?;
+            store.spreads(self.read, self.nodes.len())?;
+        }
+        Ok(())
+    }
+
+    fn load_part<S: Store>(&mut self, store: &mut S, ids: &[i64]) -> Result<(), S::Error> {
+        let unknown = |id: &i64| !self.position.contains_key(id);
+        let ids: Vec<i64> = ids.iter().copied().filter(unknown).collect();
         if ids.is_empty() {
             return Ok(());
         }
-        let read = self.nodes.len();
+        let (read, loaded) = (self.nodes.len(), self.edge.len());
         for StoredNode { node, profile_id } in store.clusters_of(&ids)? {
             let position = u32::try_from(self.nodes.len()).expect("at most 4,294,967,295 nodes");
             let former = match profile_id {
@@ -257,7 +288,9 @@ impl View {
         }
         let new: Vec<i64> = self.nodes[read..].iter().map(|n| n.id).collect();
         let id = |&position: &u32| self.nodes[position as usize].id;
-        let clusters = self.edge.iter().map(|former| &self.members[former]);
+        let clusters = self.edge[loaded..]
+            .iter()
+            .map(|former| &self.members[former]);
         let several: Vec<Vec<i64>> = clusters
             .filter(|members| members.len() > 1)
             .map(|members| members.iter().map(id).collect())
@@ -286,12 +319,14 @@ impl View {
             .map(|&position| self.nodes[position as usize].id)
             .collect();
         self.turned.extend(clusters);
-        if nodes.is_empty() {
-            return Ok(());
+        let mut ends = Vec::new();
+        for part in nodes.chunks(PART) {
+            let links = store.links_of(part)?;
+            ends.extend(links.iter().flat_map(|l| [l.a_id, l.b_id]));
+            self.add_links(links);
+            self.read += part.len();
+            store.spreads(self.read, self.nodes.len())?;
         }
-        let links = store.links_of(&nodes)?;
-        let ends = links.iter().flat_map(|l| [l.a_id, l.b_id]).collect();
-        self.add_links(links);
         self.load(store, ends)
     }
 
@@ -316,7 +351,7 @@ impl View {
         new.filter(|f| !disturbed.contains(f)).copied().collect()
     }
 
-    fn resolve(&mut self, rules: &[TypeRule]) -> Pass {
+    fn resolve<S: Store>(&mut self, store: &mut S, rules: &[TypeRule]) -> Result<Pass, S::Error> {
         let ends = |a, b| Some((*self.position.get(&a)?, *self.position.get(&b)?));
         let (taken, links): (Vec<usize>, Vec<Link>) = self
             .links
@@ -339,13 +374,18 @@ impl View {
             .iter()
             .filter_map(|&(a, b)| ends(a, b))
             .collect();
-        let resolution = resolve(&self.nodes, &links, &cannot, rules);
         self.passed = self.nodes.len();
-        Pass {
+        let (nodes, rules) = (std::mem::take(&mut self.nodes), rules.to_vec());
+        let (nodes, links, resolution) = store.run(self.passed, move || {
+            let resolution = resolve(&nodes, &links, &cannot, &rules);
+            (nodes, links, resolution)
+        })?;
+        self.nodes = nodes;
+        Ok(Pass {
             taken,
             links,
             resolution,
-        }
+        })
     }
 
     /// The clusters that the pass shows to be turned, and that were not known to be.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Kind, Picture, Shown, Standing, text};
+use super::{Kind, Picture, Shown, Slice, Standing, text};
 use crate::graph::Decision;
 
 /// How wide a value may be, in em.
@@ -22,6 +22,7 @@ pub fn above(picture: &Picture, node: u32) -> String {
     let name = type_name(picture, identifier.type_idx);
     match (identifier.standing, identifier.profile_id) {
         (Standing::Blocked, _) => format!("{name} · blocked"),
+        (Standing::TimeSliced, _) => format!("{name} · time-sliced"),
         (Standing::Shared { type_idx, degree }, _) => {
             let by = type_name(picture, type_idx);
             format!("{name} · shared by {degree}+ {by}")
@@ -43,6 +44,9 @@ pub fn verdict(picture: &Picture, link: &Shown) -> Option<String> {
     if link.kind == Kind::AssertedApart {
         return Some("asserted apart".to_owned());
     }
+    if link.kind == Kind::TimeSliced {
+        return Some(slices(link));
+    }
     match link.decision {
         Some(Decision::Accepted) => None,
         Some(refused) => Some(match refused.type_idx() {
@@ -53,6 +57,29 @@ pub fn verdict(picture: &Picture, link: &Shown) -> Option<String> {
             None => format!("refused: {}", refused.name()),
         }),
         None => Some("joins nothing".to_owned()),
+    }
+}
+
+/// How many slices are written on a link.
+const SLICES: usize = 2;
+
+/// When a time-sliced identifier was whose it is linked with, in short.
+fn slices(link: &Shown) -> String {
+    let mut parts: Vec<String> = link.slices.iter().take(SLICES).map(slice).collect();
+    match link.slices.len() {
+        0 => return "seen together, never in turn".to_owned(),
+        n if n > SLICES => parts.push(format!("{} more", n - SLICES)),
+        _ => {}
+    }
+    parts.join(", ")
+}
+
+fn slice(slice: &Slice) -> String {
+    match (slice.from, slice.until) {
+        (None, None) => "at all times".to_owned(),
+        (Some(from), None) => format!("from {}", minute(from)),
+        (None, Some(until)) => format!("until {}", minute(until)),
+        (Some(from), Some(until)) => format!("{} – {}", minute(from), minute(until)),
     }
 }
 
@@ -106,6 +133,11 @@ pub fn whole(picture: &Picture, link: &Shown) -> String {
     ];
     if matches!(link.kind, Kind::Asserted | Kind::AssertedApart) {
         lines[2] = link.kind.name().to_owned();
+    }
+    if link.kind == Kind::TimeSliced {
+        lines.truncate(1);
+        lines.push("time-sliced: one person after another".to_owned());
+        lines.extend(link.slices.iter().map(slice));
     }
     if !link.sources.is_empty() {
         lines.push(text::clean(&link.sources.join(", ")));
@@ -185,6 +217,18 @@ pub fn instant(micros: i64) -> String {
         |_| if micros < 0 { "-infinity" } else { "infinity" }.to_owned(),
         |time| time.to_string(),
     )
+}
+
+/// A time to the minute, UTC; without midnight's zeros.
+fn minute(micros: i64) -> String {
+    let whole = instant(micros);
+    let Some((day, time)) = whole.split_once('T') else {
+        return whole;
+    };
+    match time.get(..5) {
+        Some("00:00") | None => day.to_owned(),
+        Some(time) => format!("{day} {time}"),
+    }
 }
 
 fn day(micros: i64) -> String {

@@ -66,6 +66,8 @@ pub enum Standing {
         /// How many at least: they are not counted further than the limit.
         degree: u32,
     },
+    /// It does not: it serves one person after another.
+    TimeSliced,
 }
 
 /// A link between two identifiers, with its evidence.
@@ -91,6 +93,17 @@ pub struct Shown {
     pub last_seen: i64,
     /// Why it was asserted.
     pub reason: Option<String>,
+    /// When a time-sliced identifier was whose it is linked with, in order.
+    pub slices: Vec<Slice>,
+}
+
+/// A stretch of time, in microseconds since the epoch, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// From when on; `None` from the beginning.
+    pub from: Option<i64>,
+    /// Until before when; `None` to the end.
+    pub until: Option<i64>,
 }
 
 /// What a link rests on.
@@ -107,6 +120,8 @@ pub enum Kind {
     Asserted,
     /// Said by hand to be two persons.
     AssertedApart,
+    /// A time-sliced identifier with one of those whom it serves in turn.
+    TimeSliced,
 }
 
 impl Kind {
@@ -117,6 +132,7 @@ impl Kind {
             Kind::Matched { .. } => "matched",
             Kind::Asserted => "asserted",
             Kind::AssertedApart => "cannot_link",
+            Kind::TimeSliced => "time_sliced",
         }
     }
 }

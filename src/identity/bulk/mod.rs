@@ -19,7 +19,7 @@ use cdp_engine::graph::{
 
 use super::graph::Outcome;
 use super::slices;
-use crate::pg::{Error, Result, guc, thread};
+use crate::pg::{Error, Result, thread};
 use crate::rules::Rules;
 use crate::worker::progress;
 
@@ -29,7 +29,7 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     let nodes = read::nodes(rules)?;
     progress::start("identity: reading identifier sets", 0);
     let sets = read::sets(rules, &nodes)?;
-    allow(most_bytes(&nodes, &sets))?;
+    super::allow("the identity graph", most_bytes(&nodes, &sets))?;
 
     progress::start("identity: stars of the sets", sets.len() as i64);
     let limits = limits(rules);
@@ -46,6 +46,8 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     let sliced: HashMap<i64, i64> = (0..sets.len() as u32)
         .filter_map(|set| Some((sets.id(set), nodes.id(stars.sliced(set)?))))
         .collect();
+    // It is written by now what is blocked; and slices ask what was said by hand.
+    super::asserted::rebuild();
     let holders = slices::rebuild(rules, &sliced)?;
 
     progress::start("identity: links", 0);
@@ -66,8 +68,6 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
         (nodes, links)
     })?;
     let mut links = found.map_err(gave_up)?;
-    // It is written by now what is blocked.
-    super::asserted::rebuild();
     let by_hand = read::by_hand(rules, &nodes)?;
     let observed = links.links.len();
     links
@@ -218,26 +218,6 @@ fn most_bytes(nodes: &Nodes, sets: &Sets) -> usize {
     let stars = sets.bytes() + sets.len() * 5 + most_links * (EDGE + LINK) + nodes.len() * NODE;
     let pass = most_links * (LINK + PASS_LINK) + nodes.len() * (NODE + PASS_NODE);
     nodes.bytes() + stars.max(pass)
-}
-
-/// Fails when so many bytes are more than `cdp.graph_memory`.
-fn allow(bytes: usize) -> Result<()> {
-    if bytes <= guc::graph_memory() {
-        return Ok(());
-    }
-    let megabytes = bytes.div_ceil(1 << 20);
-    Err(Error::new(
-        pgrx::PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-        "the identity graph takes more memory than cdp.graph_memory allows",
-    )
-    .detail(format!(
-        "{megabytes} MB are needed; {} MB are allowed.",
-        guc::graph_memory() >> 20
-    ))
-    .hint(format!(
-        "Raise it, if the machine has the memory: SET cdp.graph_memory = '{}MB';",
-        megabytes.next_multiple_of(64)
-    )))
 }
 
 /// The work is given up only when nobody waits for it.

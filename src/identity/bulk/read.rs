@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use cdp_engine::graph::Evidence;
 use cdp_engine::graph::whole::{Nodes, Sets};
 
-use super::{ByHand, allow, decision, link};
+use super::{ByHand, decision, link};
 use crate::args;
+use crate::identity::allow;
 use crate::pg::reader::{self, Micros};
 use crate::pg::{Error, Result};
 use crate::rules::Rules;
@@ -39,7 +40,7 @@ pub fn nodes(rules: &Rules) -> Result<Nodes> {
             read += 1;
             if read % STRIDE == 0 {
                 progress::step(read as i64);
-                allow(nodes.bytes())?;
+                allow("the identity graph", nodes.bytes())?;
             }
             Ok(())
         },
@@ -68,13 +69,13 @@ pub fn sets(rules: &Rules, nodes: &Nodes) -> Result<Sets> {
             read += 1;
             if read % STRIDE == 0 {
                 progress::step(read as i64);
-                allow(nodes.bytes() + sets.bytes())?;
+                allow("the identity graph", nodes.bytes() + sets.bytes())?;
             }
             Ok(())
         },
     )?;
     sets.close();
-    allow(nodes.bytes() + sets.bytes())?;
+    allow("the identity graph", nodes.bytes() + sets.bytes())?;
     let confirm: HashMap<i32, bool> = rules
         .sources
         .values()

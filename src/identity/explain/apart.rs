@@ -127,7 +127,7 @@ fn tie(hop: &Hop, profile: i64) -> Tie {
     }
 }
 
-/// What else keeps two profiles apart: further refused links between them, and what was unlinked.
+/// What else keeps two profiles apart: further refused links between them.
 pub fn beside(rules: &Rules, here: i64, there: i64, told: &[Step]) -> Result<Vec<Step>> {
     let told: HashSet<_> = told.iter().map(|step| step.link).collect();
     let mut steps = Vec::new();
@@ -143,7 +143,16 @@ pub fn beside(rules: &Rules, here: i64, there: i64, told: &[Step]) -> Result<Vec
             });
         }
     }
-    for (from, to, change_id, made_at, reason) in cannot_links((here, there)) {
+    Ok(steps)
+}
+
+/// An identifier, with its profile if it is in one.
+type Side = (Option<i64>, i64);
+
+/// What was unlinked between two identifiers or their profiles.
+pub fn unlinked_steps(here: Side, there: Side) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    for (from, to, change_id, made_at, reason) in cannot_links(here, there) {
         steps.push(Step {
             from: step::identifier(from)?,
             to: step::identifier(to)?,
@@ -162,16 +171,19 @@ pub fn beside(rules: &Rules, here: i64, there: i64, told: &[Step]) -> Result<Vec
 
 type Unlinked = (i64, i64, i64, pgrx::datum::TimestampWithTimeZone, String);
 
-/// What was unlinked between two profiles: an end in the first, one in the other, the change.
-fn cannot_links((here, there): (i64, i64)) -> Vec<Unlinked> {
+/// What was unlinked between two sides: an end in the first, one in the other, the change. What only
+/// an unlink names is in no profile.
+fn cannot_links(here: Side, there: Side) -> Vec<Unlinked> {
     sql::rows(
-        "SELECT c.node_id, o.node_id, a.change_id, a.made_at, a.made_by, a.reason \
-           FROM cdp.clusters c \
-           JOIN cdp.cannot_links l ON c.node_id IN (l.low, l.high) \
-           JOIN cdp.clusters o ON o.node_id = CASE c.node_id WHEN l.low THEN l.high ELSE l.low END \
+        "SELECT n.node_id, l.other, a.change_id, a.made_at, a.made_by, a.reason \
+           FROM (SELECT node_id FROM cdp.clusters WHERE profile_id = $1 UNION SELECT $2) n \
+          CROSS JOIN LATERAL ( \
+             SELECT high AS other, change_id FROM cdp.cannot_links WHERE low = n.node_id \
+             UNION ALL SELECT low, change_id FROM cdp.cannot_links WHERE high = n.node_id) l \
+           LEFT JOIN cdp.clusters o ON o.node_id = l.other \
            JOIN cdp.assertions a ON a.change_id = l.change_id \
-          WHERE c.profile_id = $1 AND o.profile_id = $2 ORDER BY a.change_id LIMIT $3",
-        args![here, there, MOST_BESIDE],
+          WHERE l.other = $4 OR o.profile_id = $3 ORDER BY a.change_id LIMIT $5",
+        args![here.0, here.1, there.0, there.1, MOST_BESIDE],
         |row| {
             let reason = step::by(row.want(5), row.get(6));
             (row.want(1), row.want(2), row.want(3), row.want(4), reason)
@@ -181,7 +193,12 @@ fn cannot_links((here, there): (i64, i64)) -> Vec<Unlinked> {
 
 /// What was unlinked between two profiles, in words.
 pub fn unlinked(profiles: (i64, i64)) -> Result<Option<String>> {
-    let Some((a, b, change_id, _, reason)) = cannot_links(profiles).into_iter().next() else {
+    let Some((a, b, change_id, _, reason)) = cannot_links(
+        (Some(profiles.0), profiles.0),
+        (Some(profiles.1), profiles.1),
+    )
+    .into_iter()
+    .next() else {
         return Ok(None);
     };
     let (a, b) = (step::identifier(a)?, step::identifier(b)?);
