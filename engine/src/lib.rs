@@ -11,6 +11,7 @@ pub mod picture;
 pub mod record;
 pub mod schedule;
 pub mod segment;
+pub mod similarity;
 pub mod traits;
 
 /// A 128-bit hash (xxh3), for naming contents: not for security.

@@ -1,0 +1,19 @@
+//! How alike two texts are, and the one form of a name, an address, a telephone number.
+//!
+//! Metrics look at characters as they are given; who wants `Ana` and `ANA` to be equal normalises
+//! first. Edit distances are those of the crate strsim, phonetic codes those of rphonetic.
+
+mod fold;
+mod jaccard;
+pub mod nicknames;
+mod normalize;
+mod phonetic;
+
+pub use fold::fold;
+pub use jaccard::{jaccard, jaccard_of_sets};
+pub use normalize::{normalize_address, normalize_email, normalize_name, normalize_phone};
+pub use phonetic::double_metaphone;
+pub use strsim::{damerau_levenshtein, jaro_winkler, levenshtein};
+
+#[cfg(test)]
+mod tests;
