@@ -20,6 +20,7 @@ pub mod profile;
 pub mod rebuild;
 pub mod rules;
 pub mod segment;
+mod similarity;
 pub mod statistics;
 pub mod worker;
 
