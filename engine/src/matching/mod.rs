@@ -9,13 +9,28 @@
 //! From records to clusters:
 //!
 //! 1. [`records`]: the columns, each distinct value once, normalised by its [`Meaning`];
-//! 2. `blocking`: which pairs are looked at, each once, by rules that say beforehand how many there are;
-//! 3. `comparison`: the levels of a pair;
-//! 4. `model`: `m`, `u`, priors and frequencies of values, found without examples;
+//! 2. [`blocking`]: which pairs are looked at, each once, by rules that say beforehand how many there are;
+//! 3. [`comparison`]: the levels of a pair;
+//! 4. [`model`]: `m`, `u`, priors and frequencies of values, found without examples;
 //! 5. `cluster`: from pairs to persons, where one wrong pair joins no two families.
 //!
 //! Nothing here depends on the number of threads, or on the order of records.
 
+pub mod blocking;
+pub mod comparison;
+pub mod live;
+pub mod meaning;
+pub mod model;
+pub mod prepare;
 pub mod records;
+pub mod score;
+pub mod spec;
+pub mod train;
 
-pub use records::{Column, Meaning, Records, Value};
+pub use live::LiveKeys;
+pub use meaning::Meaning;
+pub use model::Model;
+pub use records::{Column, Records, Value};
+pub use score::PairScore;
+pub use spec::{Error, Settings, Spec};
+pub use train::{Progress, train};

@@ -1,49 +1,8 @@
 //! The records to match, by column, each distinct value once.
 
-use std::collections::HashMap;
+use xxhash_rust::xxh3::xxh3_64;
 
-/// What a column says of a person; it gives the normalisation, the comparison and the keys to block by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Meaning {
-    /// A given name, or several.
-    FirstName,
-    /// A middle name or its initial.
-    MiddleName,
-    /// A family name.
-    LastName,
-    /// All names in one.
-    FullName,
-    /// A date of birth, in whatever order of parts.
-    BirthDate,
-    /// An e-mail address.
-    Email,
-    /// A telephone number.
-    Phone,
-    /// Street, with or without the number.
-    Street,
-    /// The number of the house, or a box.
-    HouseNumber,
-    /// A flat.
-    Unit,
-    /// A postal code.
-    Postcode,
-    /// A city or suburb.
-    City,
-    /// A state or province.
-    Region,
-    /// A country.
-    Country,
-    /// Male, female or else.
-    Gender,
-    /// A number that the state gives: social security, tax.
-    NationalId,
-    /// Latitude and longitude in degrees, `52.52,13.405`.
-    Location,
-    /// One of few values: an occupation, a birth place, a race.
-    Category,
-    /// Words.
-    Text,
-}
+use super::Meaning;
 
 /// A distinct value of a column.
 #[derive(Clone, Debug)]
@@ -67,7 +26,7 @@ pub struct Column {
     held: Vec<u32>,
     /// Where the values of each record end in `held`.
     ends: Vec<u32>,
-    known: HashMap<Box<str>, u32>,
+    known: Known,
 }
 
 /// Records by column.
@@ -76,6 +35,49 @@ pub struct Records {
     /// The columns.
     pub columns: Vec<Column>,
     len: u32,
+}
+
+/// Finds a value by its text, without a second copy of it.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    /// Position + 1, or 0 for a free slot; a power of two of them.
+    slots: Vec<u32>,
+}
+
+impl Known {
+    fn find_or_add(&mut self, text: &str, values: &mut Vec<Value>) -> u32 {
+        if (values.len() + 1) * 8 > self.slots.len() * 7 {
+            self.grow(values);
+        }
+        let mask = self.slots.len() - 1;
+        let mut slot = xxh3_64(text.as_bytes()) as usize & mask;
+        loop {
+            match self.slots[slot] {
+                0 => {
+                    values.push(Value {
+                        text: text.into(),
+                        count: 0,
+                    });
+                    self.slots[slot] = values.len() as u32;
+                    return values.len() as u32 - 1;
+                }
+                found if *values[found as usize - 1].text == *text => return found - 1,
+                _ => slot = (slot + 1) & mask,
+            }
+        }
+    }
+
+    fn grow(&mut self, values: &[Value]) {
+        let len = (self.slots.len() * 2).max(64);
+        self.slots = vec![0; len];
+        for (position, value) in values.iter().enumerate() {
+            let mut slot = xxh3_64(value.text.as_bytes()) as usize & (len - 1);
+            while self.slots[slot] != 0 {
+                slot = (slot + 1) & (len - 1);
+            }
+            self.slots[slot] = position as u32 + 1;
+        }
+    }
 }
 
 impl Column {
@@ -87,26 +89,15 @@ impl Column {
             values: Vec::new(),
             held: Vec::new(),
             ends: Vec::new(),
-            known: HashMap::new(),
+            known: Known::default(),
         }
     }
 
     /// Adds what the next record holds.
-    fn push<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
+    pub(super) fn push<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
         let start = self.held.len();
         for text in texts {
-            let position = match self.known.get(text) {
-                Some(&position) => position,
-                None => {
-                    let position = self.values.len() as u32;
-                    self.values.push(Value {
-                        text: text.into(),
-                        count: 0,
-                    });
-                    self.known.insert(text.into(), position);
-                    position
-                }
-            };
+            let position = self.known.find_or_add(text, &mut self.values);
             if !self.held[start..].contains(&position) {
                 self.values[position as usize].count += 1;
                 self.held.push(position);
@@ -133,10 +124,22 @@ impl Records {
         Records { columns, len: 0 }
     }
 
-    /// Adds a record: for each column its values, normalised.
+    /// Adds a record: for each column its values, already in their one form.
     pub fn push(&mut self, record: &[Vec<&str>]) {
         for (column, texts) in self.columns.iter_mut().zip(record) {
             column.push(texts.iter().copied());
+        }
+        self.len += 1;
+    }
+
+    /// Adds a record: for each column its values as they came.
+    pub fn push_raw(&mut self, record: &[Vec<&str>]) {
+        for (column, texts) in self.columns.iter_mut().zip(record) {
+            let texts: Vec<String> = texts
+                .iter()
+                .filter_map(|text| column.meaning.normalise(text))
+                .collect();
+            column.push(texts.iter().map(String::as_str));
         }
         self.len += 1;
     }

@@ -1,0 +1,269 @@
+//! The keys of records by a rule: 64 bits for what they agree on.
+//!
+//! Keys are the same on every platform and in every version: they are stored. A part of a value is
+//! hashed by XXH3 (64 bits, no seed); the hashes of a rule's terms are mixed in their order.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::super::Records;
+use super::{BlockingError, Part, Rule};
+
+/// How many parts of a record count for one term, the first by hash.
+const PARTS_OF_A_TERM: usize = 12;
+/// How many keys a record has by one rule, at most.
+const KEYS_OF_A_RULE: usize = 48;
+
+pub(super) fn hash(text: &str) -> u64 {
+    xxh3_64(text.as_bytes())
+}
+
+fn mix(so_far: u64, part: u64) -> u64 {
+    let mixed = (so_far.rotate_left(29) ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed ^ (mixed >> 32)
+}
+
+/// A rule whose columns are found.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub terms: Vec<(Vec<usize>, Part)>,
+    pub cap: u32,
+}
+
+/// Finds the columns of rules among those named.
+pub(crate) fn find(rules: &[Rule], columns: &[&str]) -> Result<Vec<Found>, BlockingError> {
+    let find_column = |rule: &Rule, name: &String| {
+        columns
+            .iter()
+            .position(|known| known == name)
+            .ok_or_else(|| BlockingError::Column {
+                rule: rule.to_string(),
+                column: name.clone(),
+            })
+    };
+    rules
+        .iter()
+        .map(|rule| {
+            let terms = rule
+                .terms
+                .iter()
+                .map(|term| {
+                    let columns = term.columns.iter().map(|name| find_column(rule, name));
+                    Ok((columns.collect::<Result<_, _>>()?, term.part))
+                })
+                .collect::<Result<_, _>>()?;
+            Ok(Found {
+                terms,
+                cap: rule.cap,
+            })
+        })
+        .collect()
+}
+
+/// The parts of the distinct values of a column, hashed.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// Where those of each value end in `hashes`; none when each value has just one.
+    ends: Option<Vec<u32>>,
+    hashes: Vec<u64>,
+}
+
+impl Parts {
+    fn of_column(records: &Records, column: usize, part: Part) -> Self {
+        let values = &records.columns[column].values;
+        let mut hashes = Vec::with_capacity(values.len());
+        let mut ends = Vec::with_capacity(values.len());
+        let mut one_each = true;
+        for value in values {
+            let start = hashes.len();
+            part.of(&value.text, |text| {
+                let hash = hash(text);
+                if !hashes[start..].contains(&hash) {
+                    hashes.push(hash);
+                }
+            });
+            one_each &= hashes.len() == start + 1;
+            ends.push(hashes.len() as u32);
+        }
+        Parts {
+            ends: (!one_each).then_some(ends),
+            hashes,
+        }
+    }
+
+    fn of(&self, value: u32) -> &[u64] {
+        let value = value as usize;
+        match &self.ends {
+            None => &self.hashes[value..=value],
+            Some(ends) => {
+                let start = if value == 0 { 0 } else { ends[value - 1] };
+                &self.hashes[start as usize..ends[value] as usize]
+            }
+        }
+    }
+}
+
+/// The parts of values that some rules want, each worked out once.
+#[derive(Debug, Default)]
+pub(super) struct AllParts(HashMap<(usize, Part), Parts>);
+
+impl AllParts {
+    /// Those that the rules want; `threads` at a time.
+    pub fn of(records: &Records, rules: &[Found], threads: usize) -> Self {
+        let mut wanted: Vec<(usize, Part)> = rules
+            .iter()
+            .flat_map(|rule| &rule.terms)
+            .flat_map(|(columns, part)| columns.iter().map(|column| (*column, *part)))
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let made = super::threads::each_of(&wanted, threads, |(column, part)| {
+            Parts::of_column(records, *column, *part)
+        });
+        AllParts(wanted.into_iter().zip(made).collect())
+    }
+
+    fn get(&self, column: usize, part: Part) -> &Parts {
+        &self.0[&(column, part)]
+    }
+}
+
+/// Works out keys by one rule, record after record.
+#[derive(Debug)]
+pub(super) struct Keys<'a> {
+    records: &'a Records,
+    terms: Vec<Vec<(usize, &'a Parts)>>,
+    left_out: u64,
+    keys: Vec<u64>,
+    parts: Vec<u64>,
+    longer: Vec<u64>,
+}
+
+impl<'a> Keys<'a> {
+    pub fn by(records: &'a Records, rule: &Found, parts: &'a AllParts) -> Self {
+        let terms = rule
+            .terms
+            .iter()
+            .map(|(columns, part)| {
+                let of_column = |column: &usize| (*column, parts.get(*column, *part));
+                columns.iter().map(of_column).collect()
+            })
+            .collect();
+        Keys {
+            records,
+            terms,
+            left_out: 0,
+            keys: Vec::new(),
+            parts: Vec::new(),
+            longer: Vec::new(),
+        }
+    }
+
+    /// Leaves parts of the first term out whose hash has any of these bits.
+    pub fn without(mut self, left_out: u64) -> Self {
+        self.left_out = left_out;
+        self
+    }
+
+    /// The keys of a record, ascending, each once.
+    pub fn of(&mut self, record: u32) -> &[u64] {
+        start(&mut self.keys);
+        for (position, term) in self.terms.iter().enumerate() {
+            self.parts.clear();
+            for (column, parts) in term {
+                for value in self.records.columns[*column].of(record) {
+                    self.parts.extend_from_slice(parts.of(*value));
+                }
+            }
+            if position == 0 && self.left_out != 0 {
+                self.parts.retain(|part| part & self.left_out == 0);
+            }
+            extend(&mut self.keys, &mut self.parts, &mut self.longer);
+            if self.keys.is_empty() {
+                break;
+            }
+        }
+        finish(&mut self.keys);
+        &self.keys
+    }
+}
+
+fn start(keys: &mut Vec<u64>) {
+    keys.clear();
+    keys.push(0);
+}
+
+/// Every key so far, with every part of the next term.
+fn extend(keys: &mut Vec<u64>, parts: &mut Vec<u64>, longer: &mut Vec<u64>) {
+    if let [part] = parts[..] {
+        keys.iter_mut().for_each(|key| *key = mix(*key, part));
+        return;
+    }
+    parts.sort_unstable();
+    parts.dedup();
+    parts.truncate(PARTS_OF_A_TERM);
+    longer.clear();
+    for key in keys.iter() {
+        longer.extend(parts.iter().map(|part| mix(*key, *part)));
+    }
+    std::mem::swap(keys, longer);
+}
+
+fn finish(keys: &mut Vec<u64>) {
+    if keys.len() > 1 {
+        keys.sort_unstable();
+        keys.dedup();
+        keys.truncate(KEYS_OF_A_RULE);
+    }
+}
+
+/// The keys of one record by a rule, ascending; `texts` are its values by column, in their one form.
+pub(crate) fn of_texts<T: AsRef<str>>(rule: &Found, texts: &[Vec<T>]) -> Vec<u64> {
+    let mut keys = Vec::new();
+    let mut longer = Vec::new();
+    start(&mut keys);
+    for (columns, part) in &rule.terms {
+        let mut parts = Vec::new();
+        for text in columns.iter().flat_map(|column| &texts[*column]) {
+            part.of(text.as_ref(), |text| parts.push(hash(text)));
+        }
+        extend(&mut keys, &mut parts, &mut longer);
+    }
+    finish(&mut keys);
+    keys
+}
+
+/// What a key of a record says, to be read by people: its terms, with ` / ` between.
+pub(super) fn text(records: &Records, rule: &Found, record: u32, key: u64) -> String {
+    let mut so_far: Vec<(u64, Cow<'static, str>)> = vec![(0, Cow::Borrowed(""))];
+    for (columns, part) in &rule.terms {
+        let mut parts = Vec::new();
+        for column in columns {
+            let column = &records.columns[*column];
+            for value in column.of(record) {
+                part.of(&column.values[*value as usize].text, |text| {
+                    parts.push(text.to_owned());
+                });
+            }
+        }
+        so_far = so_far
+            .iter()
+            .flat_map(|(key, said)| {
+                parts.iter().map(move |text| {
+                    let said = if said.is_empty() {
+                        text.clone()
+                    } else {
+                        format!("{said} / {text}")
+                    };
+                    (mix(*key, hash(text)), Cow::Owned(said))
+                })
+            })
+            .collect();
+    }
+    so_far
+        .into_iter()
+        .find_map(|(made, said)| (made == key).then(|| said.into_owned()))
+        .unwrap_or_default()
+}

@@ -1,0 +1,61 @@
+//! Birth dates.
+
+use super::Outcome;
+use crate::matching::prepare::{Date, Field, Forms};
+
+pub(super) fn birth(field: &Field<'_>, x: u32, y: u32) -> Outcome {
+    if x == y {
+        return Outcome::new(1, field.bucket(x));
+    }
+    let Forms::Dates(dates) = &field.forms else {
+        return Outcome::MISSING;
+    };
+    Outcome::level_only(level(&dates[x as usize], &dates[y as usize]))
+}
+
+/// The level of two dates that are not the same.
+fn level(a: &Date, b: &Date) -> u8 {
+    if a.digits == [0; 8] || b.digits == [0; 8] {
+        return 8;
+    }
+    let wrong: Vec<usize> = (0..8).filter(|&at| a.digits[at] != b.digits[at]).collect();
+    let same_year = a.digits[..4] == b.digits[..4];
+    let both_default = a.default_day && b.default_day;
+    let one_slip = match wrong[..] {
+        [_] => true,
+        [first, second] => {
+            second == first + 1
+                && a.digits[first] == b.digits[second]
+                && a.digits[second] == b.digits[first]
+        }
+        _ => false,
+    };
+    let swapped = same_year && a.digits[4..6] == b.digits[6..] && a.digits[6..] == b.digits[4..6];
+    if both_default {
+        // Day and month are none, and so many years are one digit apart.
+        return if one_slip { 6 } else { 8 };
+    }
+    if one_slip || swapped {
+        return 2;
+    }
+    let apart = match (a.day, b.day) {
+        (Some(a), Some(b)) => Some(a.abs_diff(b)),
+        _ => None,
+    };
+    let a_default = a.default_day || b.default_day;
+    if same_year && a_default {
+        return 4;
+    }
+    let parts = usize::from(same_year)
+        + usize::from(a.digits[4..6] == b.digits[4..6])
+        + usize::from(a.digits[6..] == b.digits[6..]);
+    if parts == 2 || apart.is_some_and(|days| days <= 31) {
+        3
+    } else if same_year {
+        5
+    } else if apart.is_some_and(|days| days <= 366) {
+        7
+    } else {
+        8
+    }
+}

@@ -1,0 +1,229 @@
+//! Scores pairs of records by a model.
+
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::comparison::{Comparer, Outcomes};
+use super::model::{Model, Verdict, Weights, probability};
+use super::prepare::Prepared;
+use super::records::Records;
+use super::spec::Error;
+
+/// The weight of a pair that a rule declares one person: hundredths of a bit.
+pub const SURE: i32 = 4000;
+
+/// What one comparison adds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Contribution {
+    /// The comparison, or `prior`, `household or namesake`, `rule`.
+    pub name: String,
+    /// The level, empty where a value is missing.
+    pub level: String,
+    /// The value of either record, several with commas.
+    pub values: [String; 2],
+    /// Hundredths of a bit; their sum is the weight.
+    pub weight: i32,
+}
+
+/// What a model says of two records.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PairScore {
+    /// The logarithm of the odds that both are one person: hundredths of a bit.
+    pub weight: i32,
+    /// The probability that both are one person.
+    pub probability: f64,
+    /// The probability that they are two persons of one household.
+    pub household: f64,
+    /// What adds up to the weight.
+    pub contributions: Vec<Contribution>,
+}
+
+/// A model, ready to score pairs of some records.
+pub struct Scorer<'a> {
+    model: &'a Model,
+    records: &'a Records,
+    prepared: Prepared<'a>,
+    weights: Weights,
+    /// For each rule, of each record what it must share; 0 if it has nothing to share.
+    sure: Vec<Vec<u64>>,
+}
+
+/// Scores pairs in one thread.
+pub struct Scoring<'a> {
+    scorer: &'a Scorer<'a>,
+    comparer: Comparer<'a>,
+}
+
+impl<'a> Scorer<'a> {
+    /// For these records.
+    ///
+    /// # Errors
+    /// When they have other columns than the model.
+    pub fn new(model: &'a Model, records: &'a Records) -> Result<Self, Error> {
+        let same = model.columns.len() == records.columns.len()
+            && model
+                .columns
+                .iter()
+                .zip(&records.columns)
+                .all(|(model, column)| {
+                    model.name == column.name && model.meaning == column.meaning
+                });
+        if !same {
+            return Err(Error::OtherColumns);
+        }
+        Ok(Scorer {
+            model,
+            records,
+            prepared: Prepared::new(model.plan(), records, &model.frequencies()),
+            weights: Weights::new(model),
+            sure: sure(model, records)?,
+        })
+    }
+
+    /// To be used in one thread.
+    pub fn scoring(&'a self) -> Scoring<'a> {
+        Scoring {
+            scorer: self,
+            comparer: Comparer::new(&self.prepared),
+        }
+    }
+
+    /// Which rule declares two records one person.
+    pub fn rule(&self, a: u32, b: u32) -> Option<usize> {
+        self.sure
+            .iter()
+            .position(|keys| keys[a as usize] != 0 && keys[a as usize] == keys[b as usize])
+    }
+}
+
+/// What records must share by each rule.
+fn sure(model: &Model, records: &Records) -> Result<Vec<Vec<u64>>, Error> {
+    model
+        .rules
+        .iter()
+        .map(|rule| {
+            let mut keys = vec![1_u64; records.len() as usize];
+            for same in &rule.same {
+                let column = records
+                    .columns
+                    .iter()
+                    .find(|column| column.name == same.column)
+                    .ok_or_else(|| Error::UnknownColumn(same.column.clone()))?;
+                for (key, record) in keys.iter_mut().zip(0..) {
+                    // The first value stands for the record.
+                    let part = column
+                        .of(record)
+                        .first()
+                        .and_then(|&value| same.part.of(&column.values[value as usize].text));
+                    *key = match part {
+                        Some(part) if *key != 0 => xxh3_64(part.as_bytes())
+                            .wrapping_add(key.rotate_left(7))
+                            .max(1),
+                        _ => 0,
+                    };
+                }
+            }
+            Ok(keys)
+        })
+        .collect()
+}
+
+impl Scoring<'_> {
+    /// The weight of a pair: hundredths of a bit.
+    pub fn weight(&mut self, a: u32, b: u32) -> i32 {
+        let weight = self
+            .scorer
+            .weights
+            .pair_weight(&self.comparer.compare(a, b));
+        match self.scorer.rule(a, b) {
+            Some(_) => weight.max(SURE),
+            None => weight,
+        }
+    }
+
+    /// Weight and probabilities of a pair.
+    pub fn verdict(&mut self, a: u32, b: u32) -> Verdict {
+        let verdict = self.scorer.weights.verdict(&self.comparer.compare(a, b));
+        match self.scorer.rule(a, b) {
+            Some(_) if verdict.weight < SURE => Verdict {
+                weight: SURE,
+                probability: probability(SURE),
+                household: 0.0,
+            },
+            _ => verdict,
+        }
+    }
+
+    /// The levels of a pair, by comparison.
+    pub fn outcomes(&mut self, a: u32, b: u32) -> Outcomes {
+        self.comparer.compare(a, b)
+    }
+
+    /// All that is to say of a pair.
+    pub fn explain(&mut self, a: u32, b: u32) -> PairScore {
+        let outcomes = self.comparer.compare(a, b);
+        let verdict = self.verdict(a, b);
+        let Scorer {
+            model,
+            records,
+            weights,
+            ..
+        } = self.scorer;
+        let bare = |name: &str, weight: i32| Contribution {
+            name: name.to_owned(),
+            level: String::new(),
+            values: [String::new(), String::new()],
+            weight,
+        };
+        let mut contributions = vec![bare("prior", weights.prior())];
+        for (position, comparison) in model.comparisons.iter().enumerate() {
+            let outcome = outcomes[position];
+            let values = |record: u32| {
+                let texts: Vec<&str> = comparison
+                    .columns
+                    .iter()
+                    .flat_map(|&column| {
+                        let column = &records.columns[column];
+                        column
+                            .of(record)
+                            .iter()
+                            .map(|&value| &*column.values[value as usize].text)
+                    })
+                    .collect();
+                texts.join(", ")
+            };
+            contributions.push(Contribution {
+                name: comparison.name.clone(),
+                level: match outcome.level() {
+                    0 => String::new(),
+                    level => comparison.levels[usize::from(level) - 1].label.clone(),
+                },
+                values: [values(a), values(b)],
+                weight: weights.of(position, outcome)[0],
+            });
+        }
+        let others = weights.others(&outcomes);
+        if others != 0 {
+            contributions.push(bare("household or namesake", others));
+        }
+        let sum: i32 = contributions.iter().map(|one| one.weight).sum();
+        if verdict.weight != sum {
+            contributions.push(bare("rule", verdict.weight - sum));
+        }
+        PairScore {
+            weight: verdict.weight,
+            probability: verdict.probability,
+            household: verdict.household,
+            contributions,
+        }
+    }
+}
+
+/// All that a model says of two records.
+///
+/// # Errors
+/// When the records have other columns than the model.
+pub fn pair(model: &Model, records: &Records, a: u32, b: u32) -> Result<PairScore, Error> {
+    let scorer = Scorer::new(model, records)?;
+    Ok(scorer.scoring().explain(a, b))
+}
