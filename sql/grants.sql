@@ -21,6 +21,7 @@ GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nod
     cdp.set_evidence, cdp.identifier_sets, cdp.set_members, cdp.set_links, cdp.links,
     cdp.inert_identifiers, cdp.switch_points, cdp.sliced_sets, cdp.asserted_links, cdp.cannot_links, cdp.assertions,
     cdp.identity_steps, cdp.identity_moves, cdp.profile_changes, cdp.matchers, cdp.matches,
+    cdp.match_pairs, cdp.match_review, cdp.match_households,
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
 GRANT EXECUTE ON FUNCTION cdp.resolve(text, text), cdp.resolve(text, text, timestamptz), cdp.profile_ids,
@@ -29,6 +30,10 @@ GRANT EXECUTE ON FUNCTION cdp.resolve(text, text), cdp.resolve(text, text, times
     cdp.profile_graph_svg, cdp.connected_components(text), cdp.connected_components(text, anyelement),
     cdp.connected_components_into,
     cdp.preview_segment, cdp.progress() TO cdp_reader;
+GRANT EXECUTE ON FUNCTION cdp.jaro_winkler, cdp.levenshtein, cdp.damerau_levenshtein,
+    cdp.jaccard(text, text, integer), cdp.jaccard(text[], text[]), cdp.double_metaphone, cdp.normalize_email,
+    cdp.normalize_phone(text), cdp.normalize_phone(text, text), cdp.normalize_name, cdp.normalize_address
+    TO cdp_reader;
 
 -- And what stands in Segment's terms.
 REVOKE ALL ON SCHEMA cdp_segment FROM PUBLIC;

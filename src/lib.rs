@@ -21,6 +21,7 @@ pub mod profile;
 pub mod rebuild;
 pub mod rules;
 pub mod segment;
+mod similarity;
 pub mod statistics;
 pub mod worker;
 

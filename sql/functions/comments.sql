@@ -97,6 +97,20 @@ COMMENT ON FUNCTION cdp.profile_graph_svg IS 'the identifiers and links of a pro
 
 COMMENT ON FUNCTION cdp.profile IS 'one profile, whole, as one JSON document';
 
+-- Similarity and normal forms -------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.jaro_winkler IS 'the Jaro-Winkler similarity of two texts, from 0 to 1';
+COMMENT ON FUNCTION cdp.levenshtein IS 'how many characters to insert, delete or replace make one text of the other';
+COMMENT ON FUNCTION cdp.damerau_levenshtein IS 'as cdp.levenshtein(), where swapping two neighbours is one step';
+COMMENT ON FUNCTION cdp.jaccard(text, text, integer) IS 'the share of runs of n characters that two texts have in common';
+COMMENT ON FUNCTION cdp.jaccard(text[], text[]) IS 'the share of elements that two arrays have in common';
+COMMENT ON FUNCTION cdp.double_metaphone IS 'how a name sounds: its primary code, and the alternate one where it differs';
+COMMENT ON FUNCTION cdp.normalize_email IS 'an e-mail address in its one form; NULL if it is none';
+COMMENT ON FUNCTION cdp.normalize_phone(text) IS 'a telephone number in its one form; NULL if it is none';
+COMMENT ON FUNCTION cdp.normalize_phone(text, text) IS 'the same, where numbers without a country code are of a country';
+COMMENT ON FUNCTION cdp.normalize_name IS 'the name of a person in its one form; NULL if nothing is left';
+COMMENT ON FUNCTION cdp.normalize_address IS 'an address in its one form; NULL if nothing is left';
+
 -- Segments -----------------------------------------------------------------------------------------
 
 COMMENT ON FUNCTION cdp.preview_segment IS 'who a rule would take in, without declaring it';

@@ -47,6 +47,10 @@ const MIGRATIONS: &[Migration] = &[
         version: 6,
         scripts: &[include_str!("../../sql/015_matching.sql")],
     },
+    Migration {
+        version: 7,
+        scripts: &[include_str!("../../sql/016_matchers.sql")],
+    },
 ];
 
 /// The version of the tables that this library works with.

@@ -83,7 +83,7 @@ impl Shape {
     /// Adds the query's rows to a table. Those columns are compared; each is there.
     pub fn read(&self, compared: &[(String, Meaning)], table: &mut Table) -> Result<()> {
         let quoted = |name: &str| format!("rows.{}", pgrx::spi::quote_identifier(name));
-        let mut list = vec![format!("{}::text", quoted(&self.key))];
+        let mut list = vec![format!("{}::pg_catalog.text", quoted(&self.key))];
         for (name, _) in compared {
             let Some(column) = self.columns.iter().find(|column| column.name == *name) else {
                 return Err(
@@ -94,11 +94,11 @@ impl Shape {
             };
             list.push(match reader::type_name(column.type_oid).ends_with("[]") {
                 true => format!(
-                    "array_to_string({}, pg_catalog.chr({}))",
+                    "pg_catalog.array_to_string({}, pg_catalog.chr({}))",
                     quoted(name),
                     BETWEEN as u32
                 ),
-                false => format!("{}::text", quoted(name)),
+                false => format!("{}::pg_catalog.text", quoted(name)),
             });
         }
         let sql = format!("SELECT {} FROM ({}\n) rows", list.join(", "), self.query);

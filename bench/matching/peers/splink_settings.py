@@ -91,25 +91,21 @@ def people(columns=("birth_date", "ssn", "address", "sex")):
     train = [block_on("first_name", "last_name")]
     if "birth_date" in columns:
         comparisons.append(cl.DateOfBirthComparison("birth_date", input_is_string=True))
-        rules += [block_on("birth_date")]
+        rules += [block_on("birth_date", "first_name"), block_on("birth_date", "last_name")]
         sure += [("first_name", "last_name", "birth_date")]
         train += [block_on("birth_date")]
     if "ssn" in columns:
         comparisons.append(cl.DamerauLevenshteinAtThresholds("ssn", [1, 2]))
         rules += [block_on("ssn")]
         sure += [("ssn",)]
+        train += [block_on("ssn")]
     if "address" in columns:
         comparisons += [
             frequent(cl.JaroWinklerAtThresholds("street_name", [0.92, 0.8])),
             frequent(cl.DamerauLevenshteinAtThresholds("street_number", [1])),
         ]
-        rules += [
-            block_on("street_number", "street_name", "substr(first_name,1,2)"),
-            block_on("street_name", "first_name"),
-            block_on("street_name", "last_name"),
-        ]
+        rules += [block_on("street_number", "street_name", "first_name")]
         sure += [("first_name", "last_name", "street_number", "street_name")]
-        train += [block_on("street_number", "street_name")]
     if "sex" in columns:
         comparisons.append(cl.ExactMatch("sex"))
         rules += [block_on("substr(first_name,1,3)", "substr(last_name,1,4)", "sex")]
