@@ -3,11 +3,13 @@
 ALTER TABLE cdp.matchers ADD COLUMN live boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN cdp.matchers.live IS 'whether it was run: from then on new records are matched as they come';
 
--- said: what the record says, by compared column, in its one form: JSON, as many lists as columns.
+-- said: what the record says, by compared column, in its one form: JSON, as many lists as columns. shown:
+-- the identifiers that it shows.
 CREATE TABLE cdp.match_records (
     node_id     bigint  NOT NULL,
     matcher_id  integer NOT NULL,
     said        text    NOT NULL,
+    shown       bigint[] NOT NULL,
     PRIMARY KEY (node_id, matcher_id)
 );
 COMMENT ON TABLE cdp.match_records IS 'what records say to each matcher that was run';

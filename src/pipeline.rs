@@ -8,11 +8,12 @@ use std::collections::{HashMap, HashSet};
 
 use crate::evidence::{self, Statement, keys, read, revoked, rows, sets, store, tally};
 use crate::identity::history::{Cause, Said};
+use crate::identity::matched::Change as Found;
 use crate::ingest::inbox::{self, Arrival, Counts};
 use crate::pg::{Error, Result, role, time, transaction};
 use crate::rules::Rules;
 use crate::worker::progress;
-use crate::{identity, install, profile, segment, statistics};
+use crate::{identity, install, matching, profile, segment, statistics};
 
 /// What a batch did.
 #[derive(Debug, Default, Clone, Copy)]
@@ -178,10 +179,13 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     added.appeared.extend_from_slice(&recount);
     added.recounted.clone_from(&recount);
 
+    // Matching: what the rows that changed share with other records.
+    let found = matching::live::follow(rules, &rows.changed)?;
+
     // Identity, traits, profiles: only what the changes can reach.
     let first_of_set = OnceCell::new();
     let said = |set: i64| said_of(set, &messages, &event_ids, &rows, &first_of_set);
-    let mut moved = identity::update(rules, added, &[], &known, &Cause::Batch(&said))?;
+    let mut moved = identity::update(rules, added, &found, &known, &Cause::Batch(&said))?;
     moved.extend(withdrawn_from);
     moved.extend(profile::rows::of_sets(&recount));
     let all = || messages.iter().chain(&rows.statements);
@@ -237,10 +241,11 @@ pub fn recount(rules: &Rules, changed: &[(i64, i32)], cause: &Cause) -> Result<(
         shown: Vec::new(),
         recounted: sets.clone(),
     };
+    let found = matching::live::follow_sets(rules, &sets)?;
     touched.extend(identity::update(
         rules,
         changes,
-        &[],
+        &found,
         &sets::Known::default(),
         cause,
     )?);
@@ -252,6 +257,13 @@ pub fn recount(rules: &Rules, changed: &[(i64, i32)], cause: &Cause) -> Result<(
 /// the pipeline lock.
 pub fn assert(rules: &Rules, pairs: &[(i64, i64)], cause: &Cause) -> Result<()> {
     let touched = identity::update_asserted(rules, pairs, cause)?;
+    refresh(rules, touched)
+}
+
+/// Brings derived state up to date after matchers found something else of pairs of records. Under the
+/// pipeline lock.
+pub fn rematch(rules: &Rules, changes: &[Found], cause: &Cause) -> Result<()> {
+    let touched = identity::update_matched(rules, changes, cause)?;
     refresh(rules, touched)
 }
 

@@ -9,7 +9,7 @@ use crate::pg::error::OrRaise;
 use crate::pg::{Result, role, transaction};
 use crate::rules::Rules;
 use crate::worker::progress;
-use crate::{identity, install, profile, segment};
+use crate::{identity, install, matching, profile, segment};
 
 /// What a changed rule concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,11 @@ pub fn apply(scope: Scope) -> Result<Option<identity::Outcome>> {
         derive_evidence(&rules)?;
     }
     let regraphed = match scope {
-        Scope::Evidence | Scope::Identity => Some(identity::rebuild(&rules, &Cause::Rules)?),
+        Scope::Evidence => {
+            let unmatched = matching::rebuild()?;
+            Some(identity::rebuild(&rules, unmatched, &Cause::Rules)?)
+        }
+        Scope::Identity => Some(identity::rebuild(&rules, Vec::new(), &Cause::Rules)?),
         Scope::Traits => None,
     };
     derive_profiles(&rules)?;
@@ -58,7 +62,8 @@ fn rebuild() -> i64 {
         progress::start("rebuild: evidence", 0);
         derive_evidence(&rules)?;
         progress::start("rebuild: identity", 0);
-        identity::rebuild(&rules, &Cause::Rebuild)?;
+        let unmatched = matching::rebuild()?;
+        identity::rebuild(&rules, unmatched, &Cause::Rebuild)?;
         progress::start("rebuild: profiles and segments", 0);
         derive_profiles(&rules)?;
         progress::finish();

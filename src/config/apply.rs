@@ -128,12 +128,14 @@ pub fn perform(document: &Document, effects: &mut Effects) -> Result<Vec<Change>
     put(&document.identifier_types, effects, &mut changes)?;
     put(&document.traits, effects, &mut changes)?;
     put(&document.mappings, effects, &mut changes)?;
+    put(&document.matchers, effects, &mut changes)?;
     put(&ordered, effects, &mut changes)?;
     put(&document.schedules, effects, &mut changes)?;
     drop_absent(&document.schedules, effects, &mut changes, |all| all)?;
     drop_absent(&document.segments, effects, &mut changes, |all| {
         segments::in_order(all).into_iter().rev().collect()
     })?;
+    drop_absent(&document.matchers, effects, &mut changes, |all| all)?;
     drop_absent(&document.mappings, effects, &mut changes, |all| all)?;
     drop_absent(&document.traits, effects, &mut changes, |all| all)?;
     drop_absent(&document.identifier_types, effects, &mut changes, |all| all)?;

@@ -9,6 +9,7 @@ use super::declared::{Declared, to_json};
 use super::fault::Fault;
 use super::identifier_types::IdentifierType;
 use super::mappings::Mapping;
+use super::matchers::Matcher;
 use super::node::{Node, Object};
 use super::schedules::Schedule;
 use super::segments::Segment;
@@ -21,12 +22,13 @@ use crate::pg::{Error, Result, role};
 /// The version of the document's form.
 const VERSION: i32 = 1;
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "version",
     Source::SECTION,
     IdentifierType::SECTION,
     Trait::SECTION,
     Mapping::SECTION,
+    Matcher::SECTION,
     Segment::SECTION,
     Schedule::SECTION,
 ];
@@ -58,6 +60,7 @@ pub fn current(reading: Reading) -> Value {
     section::<IdentifierType>(&mut document, reading);
     section::<Trait>(&mut document, reading);
     section::<Mapping>(&mut document, reading);
+    section::<Matcher>(&mut document, reading);
     section::<Segment>(&mut document, reading);
     section::<Schedule>(&mut document, reading);
     Value::Object(document)
@@ -79,6 +82,7 @@ pub struct Document {
     pub identifier_types: Option<Vec<Item<IdentifierType>>>,
     pub traits: Option<Vec<Item<Trait>>>,
     pub mappings: Option<Vec<Item<Mapping>>>,
+    pub matchers: Option<Vec<Item<Matcher>>>,
     pub segments: Option<Vec<Item<Segment>>>,
     pub schedules: Option<Vec<Item<Schedule>>>,
 }
@@ -100,6 +104,7 @@ impl Document {
             identifier_types: section(&root)?,
             traits: section(&root)?,
             mappings: section(&root)?,
+            matchers: section(&root)?,
             segments: section(&root)?,
             schedules: section(&root)?,
         })

@@ -1,4 +1,4 @@
-//! Configuration: what is declared (sources, identifier types, traits, segments, schedules), by
+//! Configuration: what is declared (sources, identifier types, traits, segments, matchers, schedules), by
 //! functions for people and by one JSON document for version control.
 //!
 //! Each kind is a struct that implements [`Declared`]. The functions of a kind change one; the
@@ -13,6 +13,7 @@ mod fault;
 mod identifier_types;
 mod interval;
 mod mappings;
+mod matchers;
 mod names;
 mod node;
 mod plan_effects;

@@ -80,6 +80,8 @@ pub struct Applied {
     pub accepted: i64,
     /// Versions known before: their inbox ids.
     pub repeated: Vec<i64>,
+    /// Source and key of every row that is another now, or gone.
+    pub changed: Vec<(i32, String)>,
 }
 
 /// The row that a statement comes from.
@@ -184,6 +186,7 @@ pub fn apply(mut changes: Vec<RowChange>) -> Applied {
     let mut applied = Applied {
         accepted: versions.store(),
         repeated,
+        changed: latest.keys().cloned().collect(),
         ..Applied::default()
     };
     let before: Vec<Option<Known>> = latest.keys().map(|key| known.remove(key)).collect();

@@ -215,6 +215,11 @@ pub fn of_pairs(pairs: &[Pair], mut each: impl FnMut(Stored) -> Result<()>) -> R
     result
 }
 
+/// Nothing is concerned yet.
+pub fn concerned() -> Concerned {
+    Concerned::default()
+}
+
 /// Writes what matchers find of pairs now, and adds to `concerned` what that is for the graph. Each
 /// key at most once.
 pub fn replace(changes: &[Change], concerned: &mut Concerned) -> Result<()> {

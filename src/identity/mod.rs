@@ -67,6 +67,9 @@ pub fn update_asserted(rules: &Rules, pairs: &[Pair], cause: &Cause) -> Result<T
     Ok(outcome.touched)
 }
 
+/// From so many matches on, deriving the whole graph anew is quicker than what they can reach.
+const MANY_MATCHES: usize = 20_000;
+
 /// Brings identity up to date after matchers found something else of these pairs.
 pub fn update_matched(
     rules: &Rules,
@@ -75,14 +78,24 @@ pub fn update_matched(
 ) -> Result<Touched> {
     let mut concerned = links::Concerned::default();
     matched::replace(changes, &mut concerned)?;
-    let outcome = graph::update(rules, concerned, &Known::default())?;
+    let outcome = match changes.len() > MANY_MATCHES {
+        true => Outcome {
+            unmatched: concerned.unmatched,
+            ..bulk::derive(rules)?
+        },
+        false => graph::update(rules, concerned, &Known::default())?,
+    };
     history::record(cause, &outcome, &[])?;
     Ok(outcome.touched)
 }
 
 /// Derives identity anew for everything stored, and writes the differences.
-pub fn rebuild(rules: &Rules, cause: &Cause) -> Result<Outcome> {
-    let outcome = bulk::derive(rules)?;
+/// `unmatched`: links that matchers find no more.
+pub fn rebuild(rules: &Rules, unmatched: Vec<Pair>, cause: &Cause) -> Result<Outcome> {
+    let outcome = Outcome {
+        unmatched,
+        ..bulk::derive(rules)?
+    };
     history::record(cause, &outcome, &[])?;
     Ok(outcome)
 }

@@ -4,6 +4,7 @@ use cdp_engine::matching::spec::SureRule;
 use cdp_engine::matching::{Meaning, Settings, Spec};
 use serde_json::Value;
 
+use super::store::{Sources, compared};
 use crate::pg::{Error, Result, guc};
 
 /// The columns to compare: as stated, or of those there are the ones whose names tell what they mean.
@@ -81,6 +82,11 @@ pub fn spec(columns: Vec<(String, Meaning)>, settings: Option<&Value>) -> Result
     settings.threads = threads();
     spec.settings = settings;
     Ok(spec)
+}
+
+/// What is wrong with the settings of a matcher.
+pub fn settings_fault(sources: &Sources, settings: Option<&Value>) -> Result<()> {
+    spec(compared(sources), settings).map(|_| ())
 }
 
 /// `cdp.matching_threads`.

@@ -1,0 +1,412 @@
+//! Matching what a batch brings, with the models in force: what is found is what running the matcher over
+//! all records would find.
+//!
+//! A record that is new, other or gone changes blocks: those that it joins give pairs with it; one that it
+//! takes past its cap gives no pair any more, one that it leaves at its cap gives all of its pairs again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use cdp_engine::matching::score::Scorer;
+use cdp_engine::matching::{LiveKeys, Matcher as Trained};
+
+use super::rows::{self, MOST_TIED, Said};
+use super::run::{TIED, as_match, keys_of};
+use super::store::{self, Matcher, compared};
+use crate::args;
+use crate::identity::asserted::{Pair, pair};
+use crate::identity::matched::{self, Change};
+use crate::pg::append::append;
+use crate::pg::look_up::LookUp;
+use crate::pg::{Error, Result, sql};
+use crate::rules::Rules;
+
+/// What is found otherwise after these records (source and key) changed. As the owner role, under the
+/// pipeline lock.
+pub fn follow(rules: &Rules, changed: &[(i32, String)]) -> Result<Vec<Change>> {
+    let mut found = Vec::new();
+    if changed.is_empty() || rules.matchers.is_empty() {
+        return Ok(found);
+    }
+    for matcher in store::live()? {
+        let mut records: BTreeMap<i64, Now> = BTreeMap::new();
+        for source in matcher.sources.keys() {
+            let Some(of) = rules.sources.get(source) else {
+                continue;
+            };
+            let own = changed.iter().filter(|(source_id, _)| *source_id == of.id);
+            let keys: Vec<String> = own.map(|(_, key)| key.clone()).collect();
+            if !keys.is_empty() {
+                read(&matcher, source, &keys, &mut records);
+            }
+        }
+        if !records.is_empty() {
+            let model = store::model(&matcher)?;
+            found.extend(Blocks::open(&matcher, &model)?.follow(&records)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The same after the evidence of these sets changed, as by a revocation.
+pub fn follow_sets(rules: &Rules, sets: &[i64]) -> Result<Vec<Change>> {
+    if rules.matchers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let changed = sql::rows(
+        "SELECT source_id, key FROM cdp.records WHERE set_id = ANY ($1)",
+        args![sets.to_vec()],
+        |row| (row.want::<i32>(1), row.want::<String>(2)),
+    );
+    follow(rules, &changed)
+}
+
+/// What a record says and shows now; nothing if it does not stand.
+#[derive(Default)]
+struct Now {
+    said: Option<Said>,
+    shown: Vec<i64>,
+}
+
+/// Reads records of a source as they stand.
+fn read(matcher: &Matcher, source: &str, keys: &[String], records: &mut BTreeMap<i64, Now>) {
+    let known = sql::rows(
+        "SELECT i.node_id, CASE WHEN NOT r.revoked THEN m.nodes END FROM cdp.sources s \
+           JOIN cdp.identifier_types t ON t.record_source_id = s.source_id \
+           JOIN cdp.identifiers i ON i.type_id = t.type_id AND i.value = ANY ($2) \
+           LEFT JOIN cdp.records r ON r.source_id = s.source_id AND r.key = i.value \
+           LEFT JOIN cdp.identifier_sets m ON m.set_id = r.set_id \
+          WHERE s.name = $1",
+        args![source, keys.to_vec()],
+        |row| (row.want::<i64>(1), row.get::<Vec<i64>>(2)),
+    );
+    let mut said = rows::some(matcher, source, keys);
+    for (node, nodes) in known {
+        let mut shown = nodes.unwrap_or_default();
+        shown.retain(|&identifier| identifier != node);
+        let said = said.remove(&node);
+        records.insert(node, Now { said, shown });
+    }
+}
+
+/// What two records can have in common: the position of a rule and a key by it.
+type Key = (i16, i64);
+
+/// The blocks of a matcher.
+struct Blocks<'a> {
+    matcher: &'a Matcher,
+    model: &'a Trained,
+    keys: LiveKeys,
+    /// Of blocks that were looked at: whether they give pairs.
+    gives: HashMap<Key, bool>,
+    /// What records say and show, as stored.
+    stored: HashMap<i64, (Said, Vec<i64>)>,
+}
+
+impl<'a> Blocks<'a> {
+    fn open(matcher: &'a Matcher, model: &'a Trained) -> Result<Self> {
+        Ok(Self {
+            matcher,
+            model,
+            keys: keys_of(matcher, model)?,
+            gives: HashMap::new(),
+            stored: HashMap::new(),
+        })
+    }
+
+    fn cap(&self, rule: i16) -> usize {
+        match u16::try_from(rule) {
+            Ok(rule) => self.keys.cap(rule) as usize,
+            Err(_) => MOST_TIED,
+        }
+    }
+
+    fn keys_of(&self, said: &Said, shown: &[i64]) -> BTreeSet<Key> {
+        let by_rules = self.keys.of(said).into_iter();
+        by_rules
+            .map(|(rule, key)| (rule as i16, key as i64))
+            .chain(shown.iter().map(|&identifier| (TIED, identifier)))
+            .collect()
+    }
+
+    /// The records of a block; none when there are more than `most`.
+    fn members(&self, look_up: &mut LookUp, (rule, key): Key, most: usize) -> Option<Vec<i64>> {
+        let mut members = Vec::new();
+        look_up.find(
+            |values| {
+                values.put(key).put(rule).put(self.matcher.id);
+            },
+            |found| {
+                members.push(found.want(1));
+                members.len() <= most
+            },
+        );
+        (members.len() <= most).then_some(members)
+    }
+
+    fn blocks() -> LookUp {
+        LookUp::open(
+            "cdp.match_keys",
+            &["key", "rule", "matcher_id"],
+            &["node_id"],
+        )
+    }
+
+    /// Brings blocks up to date, and gives what is found otherwise.
+    fn follow(&mut self, records: &BTreeMap<i64, Now>) -> Result<Vec<Change>> {
+        self.load(records.keys().copied())?;
+        let (mut left, mut joined): (Vec<(Key, i64)>, Vec<(Key, i64)>) = (Vec::new(), Vec::new());
+        let mut standing: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
+        for (&node, now) in records {
+            let before = self.stored.get(&node);
+            let before =
+                before.map_or_else(BTreeSet::new, |(said, shown)| self.keys_of(said, shown));
+            let after = match &now.said {
+                Some(said) => self.keys_of(said, &now.shown),
+                None => BTreeSet::new(),
+            };
+            left.extend(before.difference(&after).map(|&key| (key, node)));
+            joined.extend(after.difference(&before).map(|&key| (key, node)));
+            for &key in &after {
+                standing.entry(key).or_default().push(node);
+            }
+        }
+        let mut pairs = self.changed_blocks(&left, &joined, &standing);
+        matched::at_nodes(&records.keys().copied().collect::<Vec<_>>(), |stored| {
+            if stored.key.1 == self.matcher.id {
+                pairs.insert(stored.key.0);
+            }
+            Ok(())
+        })?;
+        self.write(records, &left, &joined);
+        self.judge(&pairs)
+    }
+
+    /// The pairs that a change of blocks concerns. `standing`: the changed records by key, as they are
+    /// now.
+    fn changed_blocks(
+        &mut self,
+        left: &[(Key, i64)],
+        joined: &[(Key, i64)],
+        standing: &BTreeMap<Key, Vec<i64>>,
+    ) -> BTreeSet<Pair> {
+        let mut leaving: HashMap<Key, Vec<i64>> = HashMap::new();
+        let mut joining: HashMap<Key, Vec<i64>> = HashMap::new();
+        for &(key, node) in left {
+            leaving.entry(key).or_default().push(node);
+        }
+        for &(key, node) in joined {
+            joining.entry(key).or_default().push(node);
+        }
+        let keys: BTreeSet<Key> = standing.keys().chain(leaving.keys()).copied().collect();
+        let mut look_up = Self::blocks();
+        let mut pairs = BTreeSet::new();
+        for key in keys {
+            let none = Vec::new();
+            let (gone, new) = (
+                leaving.get(&key).unwrap_or(&none),
+                joining.get(&key).unwrap_or(&none),
+            );
+            let cap = self.cap(key.0);
+            let Some(before) = self.members(&mut look_up, key, cap + gone.len()) else {
+                self.gives.insert(key, false);
+                continue;
+            };
+            let mut after = before.clone();
+            after.retain(|node| !gone.contains(node));
+            after.extend(new);
+            let (gave, gives) = (before.len() <= cap, after.len() <= cap);
+            self.gives.insert(key, gives);
+            if gave != gives {
+                all_pairs(if gave { &before } else { &after }, &mut pairs);
+            } else if gives {
+                for &node in standing.get(&key).unwrap_or(&none) {
+                    let others = after.iter().filter(|&&other| other != node);
+                    pairs.extend(others.map(|&other| pair(node, other)));
+                }
+            }
+        }
+        look_up.close();
+        pairs
+    }
+
+    /// Reads what records say and show, as stored.
+    fn load(&mut self, nodes: impl Iterator<Item = i64>) -> Result<()> {
+        let mut look_up = LookUp::open(
+            "cdp.match_records",
+            &["node_id", "matcher_id"],
+            &["said", "shown"],
+        );
+        let mut result = Ok(());
+        for node in nodes {
+            if self.stored.contains_key(&node) {
+                continue;
+            }
+            look_up.find(
+                |values| {
+                    values.put(node).put(self.matcher.id);
+                },
+                |found| {
+                    match serde_json::from_str(&found.want::<String>(1)) {
+                        Ok(said) => {
+                            self.stored.insert(node, (said, found.want(2)));
+                        }
+                        Err(error) => {
+                            result = Err(Error::internal(format!(
+                                "what record {node} says cannot be read: {error}"
+                            )));
+                        }
+                    }
+                    false
+                },
+            );
+        }
+        look_up.close();
+        result
+    }
+
+    /// Writes what records say and by what they are found.
+    fn write(&mut self, records: &BTreeMap<i64, Now>, left: &[(Key, i64)], joined: &[(Key, i64)]) {
+        let mut gone = Vec::new();
+        let mut new = Vec::new();
+        for (&node, now) in records {
+            let is = now
+                .said
+                .as_ref()
+                .map(|said| (said.clone(), now.shown.clone()));
+            if self.stored.get(&node) == is.as_ref() {
+                continue;
+            }
+            if self.stored.remove(&node).is_some() {
+                gone.push(node);
+            }
+            if let Some(is) = is {
+                new.push(node);
+                self.stored.insert(node, is);
+            }
+        }
+        if !gone.is_empty() {
+            sql::run(
+                "DELETE FROM cdp.match_records WHERE matcher_id = $1 AND node_id = ANY ($2)",
+                args![self.matcher.id, gone],
+            );
+        }
+        append(
+            "cdp.match_records",
+            &["node_id", "matcher_id", "said", "shown"],
+            new,
+            |values, node| {
+                let (said, shown) = &self.stored[&node];
+                let said = serde_json::to_string(said).unwrap_or_default();
+                let values = values.put(node).put(self.matcher.id);
+                values.put(said.as_str()).put(shown.as_slice());
+            },
+        );
+        if !left.is_empty() {
+            sql::run(
+                "DELETE FROM cdp.match_keys k \
+                  USING unnest($2::bigint[], $3::smallint[], $4::bigint[]) g (key, rule, node_id) \
+                  WHERE k.key = g.key AND k.rule = g.rule AND k.matcher_id = $1 AND k.node_id = g.node_id",
+                args![
+                    self.matcher.id,
+                    left.iter().map(|((_, key), _)| *key).collect::<Vec<_>>(),
+                    left.iter().map(|((rule, _), _)| *rule).collect::<Vec<_>>(),
+                    left.iter().map(|(_, node)| *node).collect::<Vec<_>>()
+                ],
+            );
+        }
+        let mut rows: Vec<(i64, i16, i64)> = joined
+            .iter()
+            .map(|&((rule, key), node)| (key, rule, node))
+            .collect();
+        rows.sort_unstable();
+        append(
+            "cdp.match_keys",
+            &["key", "rule", "matcher_id", "node_id"],
+            rows,
+            |values, (key, rule, node)| {
+                values.put(key).put(rule).put(self.matcher.id).put(node);
+            },
+        );
+    }
+
+    /// What is found of these pairs now: of those that some block gives, what the model says.
+    fn judge(&mut self, pairs: &BTreeSet<Pair>) -> Result<Vec<Change>> {
+        let nodes: BTreeSet<i64> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
+        self.load(nodes.iter().copied())?;
+        let keys: HashMap<i64, BTreeSet<Key>> = nodes
+            .iter()
+            .filter_map(|node| {
+                let (said, shown) = self.stored.get(node)?;
+                Some((*node, self.keys_of(said, shown)))
+            })
+            .collect();
+        let mut look_up = Self::blocks();
+        let (mut given, mut tied): (HashSet<Pair>, HashSet<Pair>) = Default::default();
+        for &(a, b) in pairs {
+            pgrx::check_for_interrupts!();
+            let (Some(of_a), Some(of_b)) = (keys.get(&a), keys.get(&b)) else {
+                continue;
+            };
+            for &key in of_a.intersection(of_b) {
+                let gives = match self.gives.get(&key) {
+                    Some(gives) => *gives,
+                    None => {
+                        let gives = self.members(&mut look_up, key, self.cap(key.0)).is_some();
+                        self.gives.insert(key, gives);
+                        gives
+                    }
+                };
+                if gives {
+                    given.insert((a, b));
+                    if key.0 == TIED {
+                        tied.insert((a, b));
+                    }
+                }
+            }
+        }
+        look_up.close();
+        let place: HashMap<i64, u32> = (0..)
+            .zip(nodes.iter().filter(|node| self.stored.contains_key(node)))
+            .map(|(n, &node)| (node, n))
+            .collect();
+        let mut records = rows::empty(&compared(&self.matcher.sources));
+        for node in &nodes {
+            if let Some((said, _)) = self.stored.get(node) {
+                rows::push(&mut records, said);
+            }
+        }
+        let scorer = Scorer::new(&self.model.model, &records)
+            .map_err(|error| Error::internal(error.to_string()))?;
+        let mut scoring = scorer.scoring();
+        let mut changes = Vec::with_capacity(pairs.len());
+        for &ends in pairs {
+            let mut found = None;
+            if given.contains(&ends) {
+                let (a, b) = (place[&ends.0], place[&ends.1]);
+                let verdict = scoring.verdict(a, b);
+                let kind = match tied.contains(&ends) {
+                    true => self.model.kind_of_tied(&verdict),
+                    false => self.model.kind(&verdict),
+                };
+                found = kind.map(|kind| {
+                    as_match(&cdp_engine::matching::matcher::Pair {
+                        a,
+                        b,
+                        kind,
+                        weight: verdict.weight,
+                        probability: verdict.probability,
+                        household: verdict.household,
+                    })
+                });
+            }
+            changes.push(((ends, self.matcher.id), found));
+        }
+        Ok(changes)
+    }
+}
+
+fn all_pairs(nodes: &[i64], pairs: &mut BTreeSet<Pair>) {
+    for (n, &a) in nodes.iter().enumerate() {
+        pairs.extend(nodes[n + 1..].iter().map(|&b| pair(a, b)));
+    }
+}

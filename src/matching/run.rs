@@ -1,0 +1,339 @@
+//! `cdp.train_matcher()` and `cdp.run_matcher()`, and running all anew for a rebuild.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cdp_engine::matching::matcher::{Kind as Found, Pair};
+use cdp_engine::matching::{LiveKeys, Matcher as Trained};
+use pgrx::prelude::*;
+
+use super::rows::{self, MOST_TIED, Nodes};
+use super::store::{self, Matcher, compared};
+use super::work;
+use crate::identity::asserted::pair;
+use crate::identity::history::Cause;
+use crate::identity::matched::{self, Change, Kind, Match};
+use crate::pg::append::append;
+use crate::pg::error::OrRaise;
+use crate::pg::reader;
+use crate::pg::{Error, Result, role, sql, transaction};
+use crate::rules::Rules;
+use crate::worker::progress;
+use crate::{args, install, pipeline};
+
+/// Trains a matcher on the records that there are, and on what was decided by hand; the version of the
+/// new model. It is used from the next run on.
+///
+/// # Errors
+/// 42704 if there is no such matcher; 53400 past `cdp.matching_memory`.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn train_matcher(matcher: Option<&str>) -> i32 {
+    under_lock("cdp.train_matcher()", |by| {
+        let matcher = store::by_name(matcher)?;
+        let nodes = rows::all(&matcher)?;
+        let (_, version) = train(&matcher, nodes, by)?;
+        progress::finish();
+        Ok(version)
+    })
+    .or_raise()
+}
+
+/// Matches all records of a matcher's sources, by its model in force (it is trained if it has none), and
+/// brings profiles up to date. From then on it matches records as they come. How many pairs it found,
+/// by kind.
+///
+/// # Errors
+/// As `cdp.train_matcher()`.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn run_matcher(
+    matcher: Option<&str>,
+) -> TableIterator<'static, (name!(kind, String), name!(pairs, i64))> {
+    let counted = under_lock("cdp.run_matcher()", |by| {
+        let mut matcher = store::by_name(matcher)?;
+        let mut nodes = rows::all(&matcher)?;
+        if matcher.model.is_none() {
+            let (trained_on, version) = train(&matcher, nodes, by)?;
+            nodes = trained_on;
+            matcher.model = Some(version);
+        }
+        let (found, changes) = run(&matcher, nodes)?;
+        sql::run(
+            "UPDATE cdp.matchers SET live = true WHERE matcher_id = $1",
+            args![matcher.id],
+        );
+        pipeline::rematch(&Rules::load()?, &changes, &Cause::Match)?;
+        progress::finish();
+        Ok(found)
+    });
+    TableIterator::new(counted.or_raise())
+}
+
+/// Runs a change as the owner role, under the pipeline lock, given who asked for it.
+fn under_lock<T>(what: &str, body: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+    transaction::require_primary(what)?;
+    let by = role::name_of(role::current()).unwrap_or_default();
+    role::as_owner(|| {
+        install::require_tables()?;
+        if install::state() == install::State::Elsewhere {
+            install::require_ready()?;
+        }
+        progress::start("matching: waiting for the pipeline", 0);
+        transaction::require_read_committed(what)?;
+        install::lock_pipeline();
+        body(&by)
+    })
+}
+
+/// Trains a matcher on records; these, and the version of the model.
+fn train(matcher: &Matcher, nodes: Nodes, by: &str) -> Result<(Nodes, i32)> {
+    let decisions = decisions(&nodes.nodes)?;
+    let spec = matcher.spec()?;
+    let limits = work::limits(None);
+    let (nodes, model) = work::run("training", move |cancel, tell| {
+        let model = Trained::train(&spec, &nodes.records, &decisions, &limits, cancel, tell)?;
+        Ok((nodes, model))
+    })?;
+    let version = store::put_model(matcher, &model, nodes.records.len(), by)?;
+    Ok((nodes, version))
+}
+
+/// What was decided by hand of these records: places, and whether they are one person.
+fn decisions(nodes: &[i64]) -> Result<Vec<(u32, u32, bool)>> {
+    let mut said: Vec<(i64, i64, bool)> = Vec::new();
+    reader::each(
+        "SELECT low, high, true FROM cdp.asserted_links UNION ALL SELECT low, high, false FROM cdp.cannot_links",
+        args![],
+        |row| {
+            said.push((row.want(1), row.want(2), row.want(3)));
+            Ok(())
+        },
+    )?;
+    if said.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: HashMap<i64, u32> = (0..).zip(nodes).map(|(n, &node)| (node, n)).collect();
+    said.sort_unstable();
+    let place = |(low, high, one)| Some((*places.get(&low)?, *places.get(&high)?, one));
+    Ok(said.into_iter().filter_map(place).collect())
+}
+
+/// The pairs of records that show one identifier, each the lower place first; and by what each record is
+/// found so.
+fn tied(
+    matcher: &Matcher,
+    places: &HashMap<i64, u32>,
+) -> Result<(Vec<(u32, u32)>, Vec<(i64, i64)>)> {
+    let mut shows: Vec<(i64, i64)> = Vec::new();
+    rows::shown(matcher, |record, identifiers| {
+        let others = identifiers.iter().filter(|&&node| node != record);
+        shows.extend(others.map(|&identifier| (identifier, record)));
+    })?;
+    shows.sort_unstable();
+    shows.dedup();
+    let mut tied = Vec::new();
+    for group in shows.chunk_by(|one, next| one.0 == next.0) {
+        if group.len() > MOST_TIED {
+            continue;
+        }
+        let group: Vec<u32> = group
+            .iter()
+            .filter_map(|(_, record)| places.get(record).copied())
+            .collect();
+        for (n, &a) in group.iter().enumerate() {
+            tied.extend(group[n + 1..].iter().map(|&b| (a.min(b), a.max(b))));
+        }
+    }
+    tied.sort_unstable();
+    tied.dedup();
+    Ok((tied, shows))
+}
+
+/// How many pairs there are of each kind.
+type Counts = Vec<(String, i64)>;
+
+/// Matches all records; what differs from what is stored. Keys and what records say are written.
+fn run(matcher: &Matcher, nodes: Nodes) -> Result<(Counts, Vec<Change>)> {
+    let model = store::model(matcher)?;
+    let places: HashMap<i64, u32> = (0..)
+        .zip(&nodes.nodes)
+        .map(|(n, &node)| (node, n))
+        .collect();
+    let (tied, shows) = tied(matcher, &places)?;
+    drop(places);
+    let limits = work::limits(None);
+    let shared: Arc<Trained> = Arc::new((*model).clone());
+    let (nodes, pairs) = work::run("matching", move |cancel, tell| {
+        let (pairs, _) = shared.run(&nodes.records, &tied, &limits, cancel, tell)?;
+        Ok((nodes, pairs))
+    })?;
+    let found: Vec<(crate::identity::asserted::Pair, Match)> = found(&nodes.nodes, &pairs);
+    drop(pairs);
+    let mut counts: HashMap<&'static str, i64> = HashMap::new();
+    for (_, one) in &found {
+        *counts.entry(one.kind.name()).or_default() += 1;
+    }
+    let mut counts: Counts = counts
+        .into_iter()
+        .map(|(kind, pairs)| (kind.to_owned(), pairs))
+        .collect();
+    counts.sort();
+    let changes = differences(matcher, &found)?;
+    write_keys(matcher, &model, &nodes, shows)?;
+    Ok((counts, changes))
+}
+
+/// A pair as the graph takes it.
+pub fn as_match(pair: &Pair) -> Match {
+    Match {
+        kind: match pair.kind {
+            Found::Link => Kind::Link,
+            Found::Review => Kind::Review,
+            Found::Household => Kind::Household,
+            Found::NonMatch => Kind::NonMatch,
+        },
+        weight: pair.weight,
+        probability: pair.probability as f32,
+        household: Some(pair.household as f32),
+    }
+}
+
+fn found(nodes: &[i64], pairs: &[Pair]) -> Vec<(crate::identity::asserted::Pair, Match)> {
+    let mut found: Vec<_> = pairs
+        .iter()
+        .map(|one| {
+            let ends = pair(nodes[one.a as usize], nodes[one.b as usize]);
+            (ends, as_match(one))
+        })
+        .collect();
+    found.sort_unstable_by_key(|(ends, _)| *ends);
+    found
+}
+
+/// What is found now and was not stored so, or is found no more.
+fn differences(
+    matcher: &Matcher,
+    found: &[(crate::identity::asserted::Pair, Match)],
+) -> Result<Vec<Change>> {
+    let mut seen = vec![false; found.len()];
+    let mut changes: Vec<Change> = Vec::new();
+    reader::each(
+        "SELECT low, high, kind, weight, probability::text, household::text FROM cdp.matches WHERE matcher_id = $1",
+        args![matcher.id],
+        |row| {
+            let ends = (row.want(1), row.want(2));
+            let Ok(at) = found.binary_search_by_key(&ends, |(ends, _)| *ends) else {
+                changes.push(((ends, matcher.id), None));
+                return Ok(());
+            };
+            let now = &found[at].1;
+            let kind: &str = row.want(3);
+            let number = |n| row.get::<&str>(n).and_then(|text| text.parse::<f32>().ok());
+            seen[at] = (kind, row.want::<i32>(4), number(5), number(6))
+                == (
+                    now.kind.name(),
+                    now.weight,
+                    Some(now.probability),
+                    now.household,
+                );
+            Ok(())
+        },
+    )?;
+    let new = found.iter().zip(seen).filter(|(_, seen)| !seen);
+    changes.extend(new.map(|((ends, now), _)| ((*ends, matcher.id), Some(*now))));
+    Ok(changes)
+}
+
+/// Writes what each record says, and by what it is found.
+fn write_keys(
+    matcher: &Matcher,
+    model: &Trained,
+    nodes: &Nodes,
+    shows: Vec<(i64, i64)>,
+) -> Result<()> {
+    progress::start("matching: writing keys", i64::from(nodes.records.len()));
+    for table in ["cdp.match_keys", "cdp.match_records"] {
+        sql::run(
+            &format!("DELETE FROM {table} WHERE matcher_id = $1"),
+            args![matcher.id],
+        );
+    }
+    let keys = keys_of(matcher, model)?;
+    let mut all: Vec<(i64, i16, i64)> = shows
+        .iter()
+        .map(|&(identifier, record)| (identifier, TIED, record))
+        .collect();
+    let mut shown: Vec<(i64, i64)> = shows.into_iter().map(|(i, record)| (record, i)).collect();
+    shown.sort_unstable();
+    let mut order: Vec<u32> = (0..nodes.records.len()).collect();
+    order.sort_unstable_by_key(|&n| nodes.nodes[n as usize]);
+    append(
+        "cdp.match_records",
+        &["node_id", "matcher_id", "said", "shown"],
+        order.into_iter(),
+        |values, place| {
+            let said: Vec<Vec<&str>> = nodes
+                .records
+                .columns
+                .iter()
+                .map(|column| {
+                    let texts = column.of(place).iter();
+                    texts.map(|&v| &*column.values[v as usize].text).collect()
+                })
+                .collect();
+            let node = nodes.nodes[place as usize];
+            all.extend(
+                keys.of(&said)
+                    .into_iter()
+                    .map(|(rule, key)| (key as i64, rule as i16, node)),
+            );
+            if place % (1 << 14) == 0 {
+                progress::step(i64::from(place));
+            }
+            let said = serde_json::to_string(&said).unwrap_or_default();
+            let start = shown.partition_point(|&(record, _)| record < node);
+            let own = shown[start..]
+                .iter()
+                .take_while(|&&(record, _)| record == node);
+            let own: Vec<i64> = own.map(|&(_, identifier)| identifier).collect();
+            let values = values.put(node).put(matcher.id);
+            values.put(said.as_str()).put(own.as_slice());
+        },
+    );
+    all.sort_unstable();
+    all.dedup();
+    append(
+        "cdp.match_keys",
+        &["key", "rule", "matcher_id", "node_id"],
+        all,
+        |values, (key, rule, node)| {
+            values.put(key).put(rule).put(matcher.id).put(node);
+        },
+    );
+    Ok(())
+}
+
+/// The rule of keys that are identifiers.
+pub const TIED: i16 = -1;
+
+/// What works out the blocking keys of a matcher's records.
+pub fn keys_of(matcher: &Matcher, model: &Trained) -> Result<LiveKeys> {
+    let compared = compared(&matcher.sources);
+    let names: Vec<&str> = compared.iter().map(|(name, _)| name.as_str()).collect();
+    LiveKeys::new(&model.rules, &names).map_err(|error| Error::internal(error.to_string()))
+}
+
+/// Runs all matchers that were run anew, with the models in force, and writes what they find; the
+/// links that they find no more. The graph follows. Under the pipeline lock.
+pub fn rebuild() -> Result<Vec<crate::identity::asserted::Pair>> {
+    let mut unmatched = Vec::new();
+    for matcher in store::live()? {
+        let nodes = rows::all(&matcher)?;
+        let (_, changes) = run(&matcher, nodes)?;
+        let mut concerned = matched::concerned();
+        matched::replace(&changes, &mut concerned)?;
+        unmatched.extend(concerned.unmatched);
+    }
+    Ok(unmatched)
+}
