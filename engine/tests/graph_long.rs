@@ -2,8 +2,8 @@
 //! million: CDP_LONG=1000000 cargo test --release --test graph_long
 
 use cdp_engine::graph::{
-    Changes, Decision, Evidence, Link, Node, Spread, Store, StoredLink, StoredNode, TypeRule,
-    Update, resolve, update,
+    Apart, Changes, Decision, Evidence, Link, Node, Spread, Store, StoredLink, StoredNode,
+    TypeRule, Update, resolve, update,
 };
 
 fn length() -> i64 {
@@ -146,7 +146,7 @@ impl Store for Row {
         Ok(links.collect())
     }
 
-    fn cannot_of(&mut self, _: &[i64]) -> Result<Vec<(i64, i64)>, Stopped> {
+    fn apart_of(&mut self, _: &[i64]) -> Result<Vec<Apart<i64>>, Stopped> {
         Ok(Vec::new())
     }
 
