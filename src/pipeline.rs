@@ -181,7 +181,7 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     // Identity, traits, profiles: only what the changes can reach.
     let first_of_set = OnceCell::new();
     let said = |set: i64| said_of(set, &messages, &event_ids, &rows, &first_of_set);
-    let mut moved = identity::update(rules, added, &known, &Cause::Batch(&said))?;
+    let mut moved = identity::update(rules, added, &[], &known, &Cause::Batch(&said))?;
     moved.extend(withdrawn_from);
     moved.extend(profile::rows::of_sets(&recount));
     let all = || messages.iter().chain(&rows.statements);
@@ -240,6 +240,7 @@ pub fn recount(rules: &Rules, changed: &[(i64, i32)], cause: &Cause) -> Result<(
     touched.extend(identity::update(
         rules,
         changes,
+        &[],
         &sets::Known::default(),
         cause,
     )?);

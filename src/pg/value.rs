@@ -38,6 +38,13 @@ macro_rules! by_value {
 }
 by_value!(i16 => INT2OID, i32 => INT4OID, i64 => INT8OID, bool => BOOLOID);
 
+impl Value for f32 {
+    const TYPE: pg_sys::Oid = pg_sys::FLOAT4OID;
+    fn datum(&self) -> Option<pg_sys::Datum> {
+        pgrx::IntoDatum::into_datum(*self)
+    }
+}
+
 impl Value for Time {
     const TYPE: pg_sys::Oid = pg_sys::TIMESTAMPTZOID;
     fn datum(&self) -> Option<pg_sys::Datum> {
