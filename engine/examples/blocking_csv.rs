@@ -53,7 +53,7 @@ fn main() {
     }
     let c = Cancel::default();
     let done = AtomicU64::new(0);
-    let ids: HashMap<&str, u32> = truth.iter().map(|t| *t).zip(0..).collect();
+    let ids: HashMap<&str, u32> = truth.iter().copied().zip(0..).collect();
     let truth: Vec<u32> = truth.iter().map(|t| ids[t]).collect();
     let oracle = |a: u32, b: u32| f64::from(truth[a as usize] == truth[b as usize]);
     let t = Instant::now();
@@ -97,6 +97,33 @@ fn main() {
             .map(|(k, n)| n * per.get(&(k.0, true)).unwrap_or(&0))
             .sum(),
     };
+    if let Ok(path) = std::env::var("MASKS") {
+        let maps = blocks
+            .stream(
+                2,
+                &c,
+                &done,
+                HashMap::<(u64, bool), u64>::new,
+                |m, chunk| {
+                    for (a, b) in chunk.pairs {
+                        *m.entry((
+                            blocks.mask(*a, *b),
+                            truth[*a as usize] == truth[*b as usize],
+                        ))
+                        .or_default() += 1;
+                    }
+                },
+            )
+            .unwrap();
+        let mut out = format!("{total}\n");
+        for r in &rules {
+            out += &format!("R {r}\n");
+        }
+        for ((mask, t), n) in maps.into_iter().flatten() {
+            out += &format!("{mask} {} {n}\n", u8::from(t));
+        }
+        std::fs::write(path, out).unwrap();
+    }
     let (mut pairs, mut hits) = (0, 0);
     for (r, rep) in blocks.report().iter().enumerate() {
         let p: u64 = states.iter().map(|s| s[r].0).sum();
