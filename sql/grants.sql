@@ -29,7 +29,7 @@ GRANT EXECUTE ON FUNCTION cdp.resolve(text, text), cdp.resolve(text, text, times
     cdp.explain_identity(bigint, bigint), cdp.profile_graph, cdp.profile_graph_dot,
     cdp.profile_graph_svg, cdp.connected_components(text), cdp.connected_components(text, anyelement),
     cdp.connected_components_into,
-    cdp.preview_segment, cdp.progress() TO cdp_reader;
+    cdp.preview_segment, cdp.progress(), cdp.match_candidates, cdp.dedupe, cdp.link_records TO cdp_reader;
 GRANT EXECUTE ON FUNCTION cdp.jaro_winkler, cdp.levenshtein, cdp.damerau_levenshtein,
     cdp.jaccard(text, text, integer), cdp.jaccard(text[], text[]), cdp.double_metaphone, cdp.normalize_email,
     cdp.normalize_phone(text), cdp.normalize_phone(text, text), cdp.normalize_name, cdp.normalize_address

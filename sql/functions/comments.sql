@@ -111,6 +111,20 @@ COMMENT ON FUNCTION cdp.normalize_phone(text, text) IS 'the same, where numbers 
 COMMENT ON FUNCTION cdp.normalize_name IS 'the name of a person in its one form; NULL if nothing is left';
 COMMENT ON FUNCTION cdp.normalize_address IS 'an address in its one form; NULL if nothing is left';
 
+-- Matching -----------------------------------------------------------------------------------------
+
+COMMENT ON FUNCTION cdp.create_matcher IS 'declares a matcher of the records of mapped tables; cdp.run_matcher() runs it';
+COMMENT ON FUNCTION cdp.alter_matcher IS 'changes a matcher; NULL leaves as it is, reset names what to set back';
+COMMENT ON FUNCTION cdp.drop_matcher IS 'drops a matcher, with its models and all that it found';
+COMMENT ON FUNCTION cdp.train_matcher IS 'trains a matcher on the records that there are and on what was decided; the version of the model';
+COMMENT ON FUNCTION cdp.run_matcher IS 'matches all records; from then on new ones are matched as they come';
+COMMENT ON FUNCTION cdp.match_candidates IS 'the records that may be of the same person as a record given as JSON';
+COMMENT ON FUNCTION cdp.explain_match IS 'what each comparison of two records adds to the weight of their match';
+COMMENT ON FUNCTION cdp.accept_match IS 'says that two records are of one person; cdp.undo() undoes it';
+COMMENT ON FUNCTION cdp.reject_match IS 'says that two records are of two persons; cdp.undo() undoes it';
+COMMENT ON FUNCTION cdp.dedupe IS 'finds which rows of a query are of one person';
+COMMENT ON FUNCTION cdp.link_records IS 'finds which rows of one query are of the same persons as rows of another';
+
 -- Segments -----------------------------------------------------------------------------------------
 
 COMMENT ON FUNCTION cdp.preview_segment IS 'who a rule would take in, without declaring it';

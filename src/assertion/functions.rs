@@ -60,7 +60,8 @@ fn unlink(
 
 type Given<'a> = (Option<&'a str>, Option<&'a str>);
 
-fn pair(what: &str, kind: Kind, a: Given, b: Given, reason: Option<&str>) -> Result<i64> {
+/// A word on two identifiers; its change id.
+pub fn pair(what: &str, kind: Kind, a: Given, b: Given, reason: Option<&str>) -> Result<i64> {
     let a = (required(a.0, "type_a")?, required(a.1, "value_a")?);
     let b = (required(b.0, "type_b")?, required(b.1, "value_b")?);
     change(what, |rules, author| {

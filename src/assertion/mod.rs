@@ -7,7 +7,8 @@ mod store;
 
 use crate::evidence::revoked;
 use crate::identity::asserted::{self, Pair};
-use crate::identity::history::{Cause, Verdict};
+use crate::identity::history::Cause;
+pub use crate::identity::history::Verdict;
 use crate::pg::{Error, Result, role, sql, transaction};
 use crate::rules::Rules;
 use crate::worker::progress;
@@ -108,4 +109,19 @@ fn ends(rules: &Rules, a: (&str, &str), b: (&str, &str)) -> Result<((i32, i64), 
         .hint("Name two different ones; values are compared in their normal form."));
     }
     Ok(ends)
+}
+
+/// A word on two identifiers, each type and value; its change id.
+pub fn of_pair(
+    what: &str,
+    verdict: Verdict,
+    a: (Option<&str>, Option<&str>),
+    b: (Option<&str>, Option<&str>),
+    reason: Option<&str>,
+) -> Result<i64> {
+    let kind = match verdict {
+        Verdict::Linked => Kind::Link,
+        Verdict::Apart => Kind::Unlink,
+    };
+    functions::pair(what, kind, a, b, reason)
 }

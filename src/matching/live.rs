@@ -5,9 +5,10 @@
 //! takes past its cap gives no pair any more, one that it leaves at its cap gives all of its pairs again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
+use cdp_engine::matching::LiveKeys;
 use cdp_engine::matching::score::Scorer;
-use cdp_engine::matching::{LiveKeys, Matcher as Trained};
 
 use super::rows::{self, MOST_TIED, Said};
 use super::run::{TIED, as_match, keys_of};
@@ -94,7 +95,7 @@ type Key = (i16, i64);
 /// The blocks of a matcher.
 struct Blocks<'a> {
     matcher: &'a Matcher,
-    model: &'a Trained,
+    model: &'a store::Model,
     keys: LiveKeys,
     /// Of blocks that were looked at: whether they give pairs.
     gives: HashMap<Key, bool>,
@@ -103,11 +104,11 @@ struct Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    fn open(matcher: &'a Matcher, model: &'a Trained) -> Result<Self> {
+    fn open(matcher: &'a Matcher, model: &'a store::Model) -> Result<Self> {
         Ok(Self {
             matcher,
             model,
-            keys: keys_of(matcher, model)?,
+            keys: keys_of(matcher, &model.trained)?,
             gives: HashMap::new(),
             stored: HashMap::new(),
         })
@@ -375,8 +376,12 @@ impl<'a> Blocks<'a> {
                 rows::push(&mut records, said);
             }
         }
-        let scorer = Scorer::new(&self.model.model, &records)
-            .map_err(|error| Error::internal(error.to_string()))?;
+        let scorer = Scorer::with_weights(
+            &self.model.trained.model,
+            Arc::clone(&self.model.weights),
+            &records,
+        )
+        .map_err(|error| Error::internal(error.to_string()))?;
         let mut scoring = scorer.scoring();
         let mut changes = Vec::with_capacity(pairs.len());
         for &ends in pairs {
@@ -385,8 +390,8 @@ impl<'a> Blocks<'a> {
                 let (a, b) = (place[&ends.0], place[&ends.1]);
                 let verdict = scoring.verdict(a, b);
                 let kind = match tied.contains(&ends) {
-                    true => self.model.kind_of_tied(&verdict),
-                    false => self.model.kind(&verdict),
+                    true => self.model.trained.kind_of_tied(&verdict),
+                    false => self.model.trained.kind(&verdict),
                 };
                 found = kind.map(|kind| {
                     as_match(&cdp_engine::matching::matcher::Pair {

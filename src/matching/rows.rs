@@ -25,19 +25,6 @@ pub struct Nodes {
 /// What one record says: for each compared column its values, in their one form.
 pub type Said = Vec<Vec<String>>;
 
-/// The elements of a field of a captured row that is an array.
-fn texts(field: &str) -> Vec<String> {
-    if let Ok(Value::Array(elements)) = serde_json::from_str(field) {
-        let text = |element| match element {
-            Value::String(text) => Some(text),
-            Value::Null => None,
-            other => Some(other.to_string()),
-        };
-        return elements.into_iter().filter_map(text).collect();
-    }
-    vec![field.to_owned()]
-}
-
 /// The fields of a source's rows that a matcher reads: the list in SQL, and to which compared column
 /// each belongs.
 fn fields(matcher: &Matcher, source: &str) -> (String, Vec<usize>) {
@@ -103,9 +90,11 @@ pub fn all(matcher: &Matcher) -> Result<Nodes> {
 
 /// Adds what a field of a captured row says.
 fn add(values: &mut Vec<String>, meaning: Meaning, field: &str) {
-    if field.starts_with('[') {
-        let raw = texts(field);
-        values.extend(raw.iter().filter_map(|raw| meaning.normalise(raw)));
+    // An array of the row is one of JSON.
+    if field.starts_with('[')
+        && let Ok(array @ Value::Array(_)) = serde_json::from_str(field)
+    {
+        add_json(values, meaning, &array);
     } else {
         values.extend(meaning.normalise(field));
     }
@@ -166,4 +155,18 @@ pub fn shown(matcher: &Matcher, mut each: impl FnMut(i64, &[i64])) -> Result<()>
         )?;
     }
     Ok(())
+}
+
+/// Adds what a field of a record in JSON says.
+pub fn add_json(values: &mut Vec<String>, meaning: Meaning, field: &Value) {
+    match field {
+        Value::Null => {}
+        Value::String(text) => values.extend(meaning.normalise(text)),
+        Value::Array(elements) => {
+            for element in elements {
+                add_json(values, meaning, element);
+            }
+        }
+        other => values.extend(meaning.normalise(&other.to_string())),
+    }
 }

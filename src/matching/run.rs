@@ -1,7 +1,6 @@
 //! `cdp.train_matcher()` and `cdp.run_matcher()`, and running all anew for a rebuild.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use cdp_engine::matching::matcher::{Kind as Found, Pair};
 use cdp_engine::matching::{LiveKeys, Matcher as Trained};
@@ -163,9 +162,9 @@ fn run(matcher: &Matcher, nodes: Nodes) -> Result<(Counts, Vec<Change>)> {
     let (tied, shows) = tied(matcher, &places)?;
     drop(places);
     let limits = work::limits(None);
-    let shared: Arc<Trained> = Arc::new((*model).clone());
+    let trained = model.trained.clone();
     let (nodes, pairs) = work::run("matching", move |cancel, tell| {
-        let (pairs, _) = shared.run(&nodes.records, &tied, &limits, cancel, tell)?;
+        let (pairs, _) = trained.run(&nodes.records, &tied, &limits, cancel, tell)?;
         Ok((nodes, pairs))
     })?;
     let found: Vec<(crate::identity::asserted::Pair, Match)> = found(&nodes.nodes, &pairs);
@@ -180,7 +179,7 @@ fn run(matcher: &Matcher, nodes: Nodes) -> Result<(Counts, Vec<Change>)> {
         .collect();
     counts.sort();
     let changes = differences(matcher, &found)?;
-    write_keys(matcher, &model, &nodes, shows)?;
+    write_keys(matcher, &model.trained, &nodes, shows)?;
     Ok((counts, changes))
 }
 

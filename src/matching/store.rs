@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use cdp_engine::matching::model::Weights;
 use cdp_engine::matching::{Matcher as Trained, Meaning, Spec};
 use serde_json::Value;
 
@@ -27,8 +29,6 @@ pub struct Matcher {
     pub settings: Option<Value>,
     /// The version of the model in force.
     pub model: Option<i32>,
-    /// Whether it was run.
-    pub live: bool,
 }
 
 /// The columns that are compared, in the order of meanings: what sources call by other names is one.
@@ -90,11 +90,10 @@ fn read(row: &crate::pg::Row) -> Result<Matcher> {
         sources,
         settings,
         model: row.get(4),
-        live: row.want(5),
     })
 }
 
-const SELECT: &str = "SELECT matcher_id, name, spec::text, model, live FROM cdp.matchers";
+const SELECT: &str = "SELECT matcher_id, name, spec::text, model FROM cdp.matchers";
 
 /// All of them that were run.
 pub fn live() -> Result<Vec<Matcher>> {
@@ -134,11 +133,19 @@ pub fn by_name(name: Option<&str>) -> Result<Matcher> {
 
 thread_local! {
     /// Models that this session has read: by matcher and version, with when it was trained.
-    static MODELS: RefCell<HashMap<(i32, i32), (i64, Rc<Trained>)>> = RefCell::new(HashMap::new());
+    static MODELS: RefCell<HashMap<(i32, i32), (i64, Rc<Model>)>> = RefCell::new(HashMap::new());
+}
+
+/// A model, ready for use.
+pub struct Model {
+    /// The model.
+    pub trained: Trained,
+    /// Its weights.
+    pub weights: Arc<Weights>,
 }
 
 /// The model in force of a matcher.
-pub fn model(matcher: &Matcher) -> Result<Rc<Trained>> {
+pub fn model(matcher: &Matcher) -> Result<Rc<Model>> {
     let untrained = || {
         Error::state(format!("matcher \"{}\" is not trained", matcher.name)).hint(format!(
             "Run SELECT cdp.train_matcher({0}); or SELECT cdp.run_matcher({0});",
@@ -166,14 +173,15 @@ pub fn model(matcher: &Matcher) -> Result<Rc<Trained>> {
         |row| row.want::<String>(1),
     )
     .ok_or_else(untrained)?;
-    let model: Trained = serde_json::from_str(&text).map_err(|error| {
+    let trained: Trained = serde_json::from_str(&text).map_err(|error| {
         Error::state(format!(
             "the model of matcher \"{}\" cannot be read: {error}",
             matcher.name
         ))
         .hint("Train it again: it is of another version of pg_cdp.")
     })?;
-    let model = Rc::new(model);
+    let weights = Arc::new(Weights::new(&trained.model));
+    let model = Rc::new(Model { trained, weights });
     MODELS.with_borrow_mut(|models| {
         models.retain(|(id, _), _| *id != key.0);
         models.insert(key, (trained_at, Rc::clone(&model)));

@@ -273,13 +273,13 @@ impl<'a> Prepared<'a> {
     pub fn new(
         comparisons: Vec<Comparison>,
         records: &'a Records,
-        frequencies: &[Vec<Frequencies>],
+        frequencies: &[impl AsRef<[Frequencies]>],
     ) -> Self {
         let fields = comparisons
             .iter()
             .zip(frequencies)
             .map(|(comparison, frequencies)| {
-                Self::field(comparison, parts(comparison, records), frequencies)
+                Self::field(comparison, parts(comparison, records), frequencies.as_ref())
             })
             .collect();
         Prepared {

@@ -1,5 +1,7 @@
 //! Scores pairs of records by a model.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -43,7 +45,7 @@ pub struct Scorer<'a> {
     model: &'a Model,
     records: &'a Records,
     prepared: Prepared<'a>,
-    weights: Weights,
+    weights: Arc<Weights>,
     /// For each rule, of each record what it must share; 0 if it has nothing to share.
     sure: Vec<Vec<u64>>,
 }
@@ -60,6 +62,18 @@ impl<'a> Scorer<'a> {
     /// # Errors
     /// When they have other columns than the model.
     pub fn new(model: &'a Model, records: &'a Records) -> Result<Self, Error> {
+        Self::with_weights(model, Arc::new(Weights::new(model)), records)
+    }
+
+    /// The same, with the weights of the model: of few records they are most of the work.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_weights(
+        model: &'a Model,
+        weights: Arc<Weights>,
+        records: &'a Records,
+    ) -> Result<Self, Error> {
         let same = model.columns.len() == records.columns.len()
             && model
                 .columns
@@ -75,7 +89,7 @@ impl<'a> Scorer<'a> {
             model,
             records,
             prepared: Prepared::new(model.plan(), records, &model.frequencies()),
-            weights: Weights::new(model),
+            weights,
             sure: sure(model, records)?,
         })
     }

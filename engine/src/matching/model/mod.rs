@@ -110,10 +110,10 @@ impl Model {
     }
 
     /// The frequencies of values, by comparison and part.
-    pub fn frequencies(&self) -> Vec<Vec<Frequencies>> {
+    pub fn frequencies(&self) -> Vec<&[Frequencies]> {
         self.comparisons
             .iter()
-            .map(|comparison| comparison.frequencies.clone())
+            .map(|comparison| comparison.frequencies.as_slice())
             .collect()
     }
 }
