@@ -23,6 +23,7 @@ mod shared;
 pub mod slices;
 
 use asserted::Pair;
+pub use bulk::derives_whole;
 pub use graph::Outcome;
 use history::Cause;
 
@@ -39,6 +40,19 @@ pub fn update(rules: &Rules, evidence: Added, known: &Known, cause: &Cause) -> R
     let mut sets = evidence.changed;
     if sets.is_empty() && evidence.shown.is_empty() {
         return Ok(Vec::new());
+    }
+    if !slices::concerns(rules) && derives_whole(sets.len() as i64, 0) {
+        match bulk::derive(rules) {
+            Ok(outcome) => {
+                sets.sort_unstable();
+                sets.dedup();
+                history::record(cause, &outcome, &sets)?;
+                return Ok(outcome.touched);
+            }
+            // There are more identifiers in a set than most have. Nothing is written yet.
+            Err(error) if bulk::is_too_large(&error) => {}
+            Err(error) => return Err(error),
+        }
     }
     sets.extend(shared::update(rules, &evidence.appeared, known)?);
     sets.sort_unstable();

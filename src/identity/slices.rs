@@ -51,7 +51,7 @@ impl Stretch {
 }
 
 /// Whether there is anything to do here: there mostly is not.
-fn concerns(rules: &Rules) -> bool {
+pub fn concerns(rules: &Rules) -> bool {
     rules.slices_time()
         || sql::one::<bool>(
             "SELECT EXISTS (SELECT 1 FROM cdp.sliced_sets) OR EXISTS (SELECT 1 FROM cdp.switch_points)",

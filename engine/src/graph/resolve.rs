@@ -2,7 +2,9 @@
 
 use super::clusters::Clusters;
 use super::order::{Order, Ranks, by_component};
+use super::whole::{Cancelled, STRIDE, go_on};
 use super::{Decision, Evidence, Identifiers, Link, TypeRule};
+use crate::background::Cancel;
 
 /// What [`resolve`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,18 +45,44 @@ pub fn resolve(
     cannot: &[(u32, u32)],
     rules: &[TypeRule],
 ) -> Resolution {
+    match resolve_unless(nodes, links, cannot, rules, &Cancel::default()) {
+        Ok(resolution) => resolution,
+        Err(Cancelled) => unreachable!("nobody cancels it"),
+    }
+}
+
+/// [`resolve`], given up soon after it is cancelled.
+///
+/// # Errors
+///
+/// When it is cancelled.
+///
+/// # Panics
+///
+/// As [`resolve`].
+pub fn resolve_unless(
+    nodes: &(impl Identifiers + ?Sized),
+    links: &[Link],
+    cannot: &[(u32, u32)],
+    rules: &[TypeRule],
+    cancel: &Cancel,
+) -> Result<Resolution, Cancelled> {
     let ranks = Ranks::new(rules);
     let node_ranks = ranks.of_nodes(nodes);
     let mut clusters = Clusters::new(rules, &ranks, &node_ranks, cannot);
     let mut decisions = vec![Decision::Accepted; links.len()];
-    let (mut positions, ends) = by_component(nodes.len(), links);
+    let (mut positions, ends) = by_component(nodes.len(), links, cancel)?;
     let mut order = Order::new(nodes, &node_ranks, links, rules, &ranks);
-    let mut start = 0;
+    let (mut start, mut done) = (0, 0);
     for end in ends {
         let component = &mut positions[start as usize..end as usize];
         start = end;
         order.sort(component);
         for &link in &*component {
+            done += 1;
+            if done % STRIDE == 0 {
+                go_on(cancel)?;
+            }
             let l = &links[link as usize];
             let (a, b) = (clusters.root(l.a), clusters.root(l.b));
             if a == b {
@@ -72,10 +100,10 @@ pub fn resolve(
             }
         }
     }
-    Resolution {
+    Ok(Resolution {
         cluster: name_clusters(nodes, &node_ranks, &mut clusters),
         decisions,
-    }
+    })
 }
 
 /// For every node, the node that names its cluster.

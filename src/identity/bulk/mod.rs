@@ -17,11 +17,46 @@ use cdp_engine::graph::{
     self, Decided, Decision, Evidence, Identifiers, Link, Moved, Resolution, StoredLink, Update,
 };
 
+use pgrx::PgSqlErrorCode;
+
 use super::graph::Outcome;
 use super::slices;
-use crate::pg::{Error, Result, guc, thread};
+use crate::args;
+use crate::pg::{Error, Result, guc, sql, thread};
 use crate::rules::Rules;
 use crate::worker::progress;
+
+/// Whether deriving everything anew is cheaper than deriving what so many changed sets reach, and small
+/// enough, with so many sets still to come. A set costs some 5 microseconds to read, compute and
+/// compare, and some 50 to derive by itself.
+pub fn derives_whole(changed: i64, to_come: i64) -> bool {
+    const LEAST_SHARE: i64 = 10;
+    const SET: i64 = 350;
+    const NODE: i64 = 60;
+    let bulk = i64::from(guc::BULK_BATCH_SIZE.get());
+    if bulk == 0 || changed < bulk / 10 {
+        return false;
+    }
+    let last = |sequence: &str| {
+        let last = format!("SELECT last_value FROM {sequence}");
+        sql::one::<i64>(&last, args![]).unwrap_or(i64::MAX)
+    };
+    let sets = last("cdp.set_id_seq").saturating_add(to_come);
+    let bytes = || {
+        let nodes = last("cdp.node_id_seq").saturating_add(to_come.saturating_mul(3));
+        sets.saturating_mul(SET)
+            .saturating_add(nodes.saturating_mul(NODE))
+    };
+    sets / LEAST_SHARE <= changed
+        && usize::try_from(bytes()).is_ok_and(|bytes| bytes <= guc::graph_memory())
+}
+
+/// Whether this is how [`derive`] says that the graph takes more memory than is allowed.
+pub fn is_too_large(error: &Error) -> bool {
+    error.code == TOO_LARGE
+}
+
+const TOO_LARGE: PgSqlErrorCode = PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
 
 /// Derives shared identifiers, stars, links, decisions and clusters, and writes the differences.
 pub fn derive(rules: &Rules) -> Result<Outcome> {
@@ -41,7 +76,7 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     })?;
     let (shared, stars) = found.map_err(gave_up)?;
     write::inert(rules, &nodes, &shared, &limits)?;
-    write::set_nodes(&nodes, &sets, &stars)?;
+    let recentred = write::set_nodes(&nodes, &sets, &stars)?;
     write::set_links(&nodes, &sets, &stars)?;
     let sliced: HashMap<i64, i64> = (0..sets.len() as u32)
         .filter_map(|set| Some((sets.id(set), nodes.id(stars.sliced(set)?))))
@@ -81,10 +116,11 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     progress::start("identity: resolving", links.links.len() as i64);
     let type_rules = rules.type_rules.clone();
     let cannot = by_hand.cannot;
-    let (nodes, links, resolution) = thread::run(move |_| {
-        let resolution = graph::resolve(&nodes, &links.links, &cannot, &type_rules);
-        (nodes, links, resolution)
+    let (nodes, links, found) = thread::run(move |cancel| {
+        let found = graph::resolve_unless(&nodes, &links.links, &cannot, &type_rules, cancel);
+        (nodes, links, found)
     })?;
+    let resolution = found.map_err(gave_up)?;
     let (moved, removed) = write::clusters(&nodes, &present, &resolution)?;
     let graph = Graph {
         rules,
@@ -98,6 +134,11 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     decided.extend(write::asserted_links(&graph, by_hand.links, &history)?);
     let mut touched: Vec<i64> = removed.iter().map(|(_, profile)| *profile).collect();
     touched.extend(moved.iter().flat_map(|m| m.from.into_iter().chain([m.to])));
+    let gained_or_lost_sets = recentred
+        .into_iter()
+        .filter_map(|node| graph.nodes.position(node))
+        .filter(|&node| present[node as usize]);
+    touched.extend(gained_or_lost_sets.map(|n| graph.resolution.profile_id(&graph.nodes, n)));
     touched.sort_unstable();
     touched.dedup();
     Ok(Outcome {
@@ -227,7 +268,7 @@ fn allow(bytes: usize) -> Result<()> {
     }
     let megabytes = bytes.div_ceil(1 << 20);
     Err(Error::new(
-        pgrx::PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+        TOO_LARGE,
         "the identity graph takes more memory than cdp.graph_memory allows",
     )
     .detail(format!(
