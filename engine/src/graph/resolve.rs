@@ -35,6 +35,10 @@ impl Resolution {
 /// 38 bytes a node beside the arguments (with at most 64 types, and 4 more a node for every type with a
 /// limit other than 1).
 ///
+/// One thread. Of 0.9 s for a million links a seventh finds components; the rest goes by component and
+/// could be shared among threads, at best 1.7 times as fast with two. It is not: in a rebuild the pass
+/// is one part in a hundred of the time, nearly all of which goes into reading and writing tables.
+///
 /// # Panics
 ///
 /// When a position or a type index is out of range, or there are more than `u32::MAX` nodes or
