@@ -48,8 +48,8 @@ pub fn run_batch(limit: i32) -> Result<Report> {
         while first.more && (first.arrivals.len() as i64) < limit && !rules.slices_time() {
             let whole = || apply_in_parts(rules, segments, first, limit);
             match transaction::in_subtransaction(whole) {
-                // What follows from good parts failed: it is found in smaller batches.
-                Err(error) if error.blames_data() => limit /= 2,
+                // What follows from good parts failed, or reaches too much: it is found in smaller batches.
+                Err(error) if error.blames_data() || identity::is_too_large(&error) => limit /= 2,
                 result => return result,
             }
         }
@@ -144,6 +144,7 @@ fn batch(
             },
         );
         statistics::keep_up();
+        progress::finish();
         Ok(report)
     })
 }
@@ -230,7 +231,6 @@ fn apply_in_parts(
         };
     }
     let report = derive(rules, segments, accepted)?;
-    progress::finish();
     read.report = Report {
         read: read.report.read,
         more: read.report.more,
@@ -330,7 +330,7 @@ fn derive(rules: &Rules, segments: &[segment::Segment], accepted: Accepted) -> R
         ..
     } = accepted;
     let of_batch = |set: i64| said_first.get(&set).cloned();
-    let mut moved = identity::update(rules, added, &known, &Cause::Batch(&of_batch))?;
+    let mut moved = identity::update(rules, added, &[], &known, &Cause::Batch(&of_batch))?;
     moved.extend(accepted.withdrawn_from);
     moved.extend(profile::rows::of_sets(&recount));
     moved.extend(identity::slices::profiles_at(rules, || times.into_iter()));
@@ -372,6 +372,7 @@ pub fn recount(rules: &Rules, changed: &[(i64, i32)], cause: &Cause) -> Result<(
     touched.extend(identity::update(
         rules,
         changes,
+        &[],
         &sets::Known::default(),
         cause,
     )?);

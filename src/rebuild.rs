@@ -81,9 +81,7 @@ fn derive_evidence(rules: &Rules) -> Result<()> {
 fn derive_profiles(rules: &Rules) -> Result<()> {
     progress::start("traits", 0);
     profile::candidates::rebuild(rules)?;
-    let profiles = profile::rows::all();
-    progress::start("profiles", profiles.len() as i64);
-    profile::rows::refresh(rules, &profiles)?;
+    profile::rows::refresh(rules, &profile::rows::all())?;
     progress::start("segments", 0);
     segment::refresh_all()
 }

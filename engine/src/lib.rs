@@ -5,6 +5,7 @@ pub mod background;
 pub mod graph;
 pub mod identifier;
 pub mod mapping;
+pub mod matching;
 pub mod message;
 pub mod picture;
 pub mod record;

@@ -3,12 +3,14 @@
 use cdp_engine::background::Cancel;
 use cdp_engine::graph::whole::Cancelled;
 use cdp_engine::graph::{
-    Decision, Evidence, Identifiers, Link, Node, Refusal, TypeRule, chain, resolve, resolve_unless,
+    Apart, ApartBy, Decision, Evidence, Identifiers, Link, Node, Refusal, TypeRule, chain, resolve,
+    resolve_unless,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 const ACCEPTED: Decision = Decision::Accepted;
 const CANNOT: Decision = Decision::Refused(Refusal::CannotLink);
+const NON_MATCH: Decision = Decision::Refused(Refusal::NonMatch);
 
 const fn too_many(type_idx: u16) -> Decision {
     Decision::Refused(Refusal::MaxPerProfile { type_idx })
@@ -30,7 +32,7 @@ struct Graph {
     rules: Vec<TypeRule>,
     nodes: Vec<Node>,
     links: Vec<Link>,
-    cannot: Vec<(u32, u32)>,
+    apart: Vec<Apart>,
 }
 
 impl Graph {
@@ -51,7 +53,7 @@ impl Graph {
             ],
             nodes: Vec::new(),
             links: Vec::new(),
-            cannot: Vec::new(),
+            apart: Vec::new(),
         }
     }
 
@@ -102,7 +104,14 @@ impl Graph {
 
     fn cannot(mut self, a: &str, b: &str) -> Self {
         let pair = (self.node(a), self.node(b));
-        self.cannot.push(pair);
+        self.apart.push(Apart::by_hand(pair));
+        self
+    }
+
+    fn non_match(mut self, a: &str, b: &str, priority: i32) -> Self {
+        let (a, b) = (self.node(a), self.node(b));
+        let by = ApartBy::Matcher { priority };
+        self.apart.push(Apart { a, b, by });
         self
     }
 
@@ -116,7 +125,7 @@ impl Graph {
     /// the first gives the id.
     #[track_caller]
     fn gives(self, decisions: &[Decision], profiles: &[&str]) {
-        let found = resolve(&self.nodes, &self.links, &self.cannot, &self.rules);
+        let found = resolve(&self.nodes, &self.links, &self.apart, &self.rules);
         assert_eq!(found.decisions, decisions);
         let mut members: BTreeMap<i64, BTreeSet<&str>> = BTreeMap::new();
         for (i, n) in self.nodes.iter().enumerate() {
@@ -302,6 +311,59 @@ fn cannot_links_stay_with_clusters_that_grow() {
             &[ACCEPTED, ACCEPTED, ACCEPTED, CANNOT],
             &["a1 a3 r1", "a2 r2"],
         );
+}
+
+#[test]
+fn two_of_a_family_share_an_email_and_are_two() {
+    let family = |priority| {
+        Graph::new()
+            .non_match("r1", "r2", priority)
+            .observed("e1", "r1")
+            .observed("e1", "r2")
+    };
+    family(25).gives(&[ACCEPTED, NON_MATCH], &["e1 r1", "r2"]);
+    // A matcher that is weaker than what records say, or as strong, forbids nothing.
+    family(40).gives(&[ACCEPTED, ACCEPTED], &["e1 r1 r2"]);
+    family(25)
+        .asserted("r1", "r2")
+        .gives(&[ACCEPTED, ACCEPTED, ACCEPTED], &["e1 r1 r2"]);
+}
+
+#[test]
+fn a_non_match_stays_with_clusters_that_grow_and_ends_when_they_join() {
+    Graph::new()
+        .non_match("r1", "r2", 25)
+        .asserted("e1", "r1")
+        .asserted("a2", "r2")
+        .observed("e1", "a1")
+        .observed("a1", "a2")
+        .observed("r3", "e1")
+        .observed("r3", "a2")
+        .gives(
+            &[ACCEPTED, ACCEPTED, ACCEPTED, NON_MATCH, ACCEPTED, NON_MATCH],
+            &["e1 r1 a1 r3", "a2 r2"],
+        );
+    // By a stronger link the two are one person, and it keeps others out no more than one.
+    Graph::new()
+        .non_match("r1", "r2", 35)
+        .asserted("a1", "r1")
+        .asserted("a2", "r2")
+        .observed("a1", "a2")
+        .observed("r1", "r3")
+        .observed("r2", "r3")
+        .gives(&[ACCEPTED; 5], &["a1 a2 r1 r2 r3"]);
+}
+
+#[test]
+fn a_weaker_match_does_not_join_what_a_stronger_matcher_holds_apart() {
+    let two = |of_match| {
+        Graph::new()
+            .non_match("r1", "r2", 25)
+            .matched("r1", "r2", of_match, 900)
+    };
+    two(26).gives(&[NON_MATCH], &["r1", "r2"]);
+    two(25).gives(&[ACCEPTED], &["r1 r2"]);
+    two(24).gives(&[ACCEPTED], &["r1 r2"]);
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn link(a: u32, b: u32) -> Shown {
         first_seen: 1_767_607_200_000_000,
         last_seen: 1_767_693_600_000_000,
         reason: None,
+        slices: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::identity::asserted::{self, Pair};
 use crate::identity::history::{Cause, Verdict};
 use crate::pg::{Error, Result, role, sql, transaction};
 use crate::rules::Rules;
+use crate::worker::progress;
 use crate::{args, install, pipeline};
 
 use store::{Kind, Stored};
@@ -29,7 +30,9 @@ fn change(what: &str, body: impl FnOnce(&Rules, &Author) -> Result<i64>) -> Resu
         }
         transaction::require_read_committed(what)?;
         install::lock_pipeline();
-        body(&Rules::load()?, &author)
+        let changed = body(&Rules::load()?, &author);
+        progress::finish();
+        changed
     })
 }
 

@@ -4,6 +4,7 @@
 mod apart;
 mod cluster;
 mod regrouped;
+mod sliced;
 mod step;
 
 use pgrx::prelude::*;
@@ -59,7 +60,8 @@ macro_rules! explains {
 explains! {
     /// Why two identifiers belong to one person: the shortest chain of links between them, each with
     /// what it rests on. Or why they do not: the chain with the links that were refused, and the rule
-    /// that refused each; then, without a step, what else keeps the two apart.
+    /// that refused each; then, without a step, what else keeps the two apart. A time-sliced identifier
+    /// is tied to whom it serves by a step that says when.
     ///
     /// # Errors
     /// 42704 if there is no such identifier type, or the identifier was never seen.
@@ -96,20 +98,33 @@ fn explain(from: i64, to: i64) -> Result<Vec<Step>> {
         return Ok(Vec::new());
     }
     let rules = Rules::load()?;
-    let (here, there) = (resolve::profile_of(from), resolve::profile_of(to));
-    let mut steps = match (here, there) {
+    let a = sliced::end(from, resolve::profile_of(to));
+    let b = sliced::end(to, a.profile);
+    let mut steps = match (a.profile, b.profile) {
         (Some(here), Some(there)) if here == there => {
-            cluster::chain_within(&rules, here, (from, to), usize::MAX)?
+            cluster::chain_within(&rules, here, (a.node, b.node), usize::MAX)?
         }
         (Some(here), Some(there)) => {
-            let mut steps = apart::chain_between(&rules, (here, from), (there, to))?;
+            let mut steps = apart::chain_between(&rules, (here, a.node), (there, b.node))?;
             steps.extend(apart::beside(&rules, here, there, &steps)?);
             steps
         }
         // Who is in no profile has no links.
         _ => Vec::new(),
     };
-    if here != there {
+    let is_chain = a.profile == b.profile || steps.iter().any(|step| step.of_chain);
+    if let Some(mut step) = sliced::step(from, &a)? {
+        step.of_chain = is_chain;
+        steps.insert(0, step);
+    }
+    if let Some(mut step) = sliced::step(to, &b)? {
+        (step.from, step.to) = (step.to, step.from);
+        step.of_chain = is_chain;
+        let last = steps.iter().rposition(|step| step.of_chain);
+        steps.insert(last.map_or(steps.len(), |last| last + 1), step);
+    }
+    if a.profile.is_none() || a.profile != b.profile || a.node != from || b.node != to {
+        steps.extend(apart::unlinked_steps((a.profile, from), (b.profile, to))?);
         steps.extend(apart::inert(&rules, from, to)?);
     }
     let mut number = 0;

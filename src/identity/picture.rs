@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use cdp_engine::graph::Decision;
-use cdp_engine::picture::{self, Identifier, Kind, LeftOut, Picture, Shown, Standing};
+use cdp_engine::picture::{self, Identifier, Kind, LeftOut, Picture, Shown, Slice, Standing};
 use pgrx::prelude::*;
 
 use super::resolve;
@@ -151,6 +151,7 @@ impl Links {
         }
         links.add_evidence();
         links.add_inert(own, most as i64);
+        links.add_sliced(rules, own, most as i64);
         links
     }
 
@@ -206,6 +207,37 @@ impl Links {
         self.left_out += total.unsigned_abs().saturating_sub(found.len() as u64);
         self.shown.extend(found);
     }
+
+    /// Time-sliced identifiers that served one of these nodes, and when. They join nothing.
+    fn add_sliced(&mut self, rules: &Rules, own: &[i64], most: i64) {
+        if !rules.slices_time() {
+            return;
+        }
+        let mut total = 0;
+        let found = sql::read_rows(
+            include_str!("../../sql/picture/sliced.sql"),
+            args![own.to_vec(), rules.sliced_types(), most],
+            |row| {
+                total = row.want::<i64>(9);
+                let ends = |column| row.get::<Vec<Option<TimestampWithTimeZone>>>(column);
+                let (from, until) = (ends(7).unwrap_or_default(), ends(8).unwrap_or_default());
+                let slices = from.into_iter().zip(until);
+                let shown = Shown {
+                    kind: Kind::TimeSliced,
+                    slices: slices
+                        .map(|(from, until)| Slice {
+                            from: from.map(time::from_pg),
+                            until: until.map(time::from_pg),
+                        })
+                        .collect(),
+                    ..evidence(&row)
+                };
+                (row.want(1), row.want(2), shown)
+            },
+        );
+        self.left_out += total.unsigned_abs().saturating_sub(found.len() as u64);
+        self.shown.extend(found);
+    }
 }
 
 /// A link as it was decided; of one that was observed, yet without evidence.
@@ -219,6 +251,12 @@ fn decided(rules: &Rules, row: &Row) -> (i64, i64, Shown) {
         kind: match row.want::<String>(3).as_str() {
             "a" => Kind::Asserted,
             "c" => Kind::AssertedApart,
+            "m" => Kind::Matched {
+                weight: row.want(11),
+            },
+            "n" => Kind::NonMatch {
+                weight: row.want(11),
+            },
             _ => Kind::Observed,
         },
         confirmed: row.want(4),
@@ -255,21 +293,24 @@ fn nothing() -> Shown {
         first_seen: 0,
         last_seen: 0,
         reason: None,
+        slices: Vec::new(),
     }
 }
 
 fn node(rules: &Rules, row: &Row) -> Result<Identifier> {
+    let type_index = rules.type_index(row.want(2))?;
     let standing = match (row.want(5), row.want(6), row.get::<i32>(8)) {
         (true, ..) => Standing::Blocked,
         (false, true, Some(by_type)) => Standing::Shared {
             type_idx: rules.type_index(by_type)? as u16,
             degree: row.get::<i32>(7).unwrap_or_default().unsigned_abs(),
         },
+        _ if rules.type_rules[type_index].time_sliced => Standing::TimeSliced,
         _ => Standing::Ordinary,
     };
     Ok(Identifier {
         id: row.want(1),
-        type_idx: rules.type_index(row.want(2))? as u16,
+        type_idx: type_index as u16,
         value: row.want(3),
         profile_id: row.get(4),
         standing,

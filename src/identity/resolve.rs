@@ -110,8 +110,12 @@ fn normal_form(type_name: &str, raw: &str) -> Result<Option<(i32, bool, String)>
 
 /// The profile that a node belongs to now.
 pub fn profile_of(node_id: i64) -> Option<i64> {
-    let found = PROFILE.find(&[Key::Bigint(node_id)], |row| row.want::<i64>(1));
-    found.or_else(|| last_seen_with(node_id))
+    cluster_of(node_id).or_else(|| last_seen_with(node_id))
+}
+
+/// The same, but none for a time-sliced identifier that serves one person after another.
+pub fn cluster_of(node_id: i64) -> Option<i64> {
+    PROFILE.find(&[Key::Bigint(node_id)], |row| row.want::<i64>(1))
 }
 
 /// The profile of whoever was seen last with a time-sliced identifier.

@@ -3,6 +3,10 @@
 //! alone belongs, by its time, to whoever the last switch point at or before it names.
 //!
 //! A sighting that comes late is looked at with the slice that it falls into, and with no other.
+//!
+//! What is said by hand counts more: linked with somebody, such an identifier is theirs at all times, as
+//! any other would be, and has no switch points; a set that shows two identifiers that were unlinked is
+//! no sighting.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -49,6 +53,16 @@ impl Stretch {
             .collect()
     }
 }
+
+/// That identifier `n` is linked with somebody by hand.
+const LINKED: &str = "EXISTS ( \
+     SELECT 1 FROM cdp.asserted_links h WHERE h.low = n.node_id \
+      UNION ALL SELECT 1 FROM cdp.asserted_links h WHERE h.high = n.node_id)";
+
+/// That it was unlinked from one of those that set `s` shows.
+const UNLINKED: &str = "EXISTS ( \
+     SELECT 1 FROM unnest(s.nodes) o (node_id) \
+      JOIN cdp.cannot_links h ON h.low = least(o.node_id, n.node_id) AND h.high = greatest(o.node_id, n.node_id))";
 
 /// Whether there is anything to do here: there mostly is not.
 pub fn concerns(rules: &Rules) -> bool {
@@ -142,6 +156,29 @@ pub fn update(
     Ok(())
 }
 
+/// Brings them up to date after something was said by hand of these pairs of nodes.
+pub fn update_asserted(
+    rules: &Rules,
+    pairs: &[(i64, i64)],
+    concerned: &mut Concerned,
+) -> Result<()> {
+    if !rules.slices_time() {
+        return Ok(());
+    }
+    let nodes: Vec<i64> = sql::rows(
+        "SELECT DISTINCT i.node_id FROM unnest($1::bigint[]) n (node_id) \
+         JOIN cdp.identifiers i ON i.node_id = n.node_id AND i.type_id = ANY ($2)",
+        args![
+            pairs.iter().flat_map(|&(a, b)| [a, b]).collect::<Vec<_>>(),
+            rules.sliced_types()
+        ],
+        |row| row.want(1),
+    );
+    let changed = read_anew(rules, &nodes)?;
+    reattribute(&changed, &[], concerned);
+    Ok(())
+}
+
 /// Derives all switch points anew, given all sets that show time-sliced identifiers alone and the one
 /// that each goes by, and writes the differences. The nodes that such sets belong to.
 pub fn rebuild(rules: &Rules, sliced: &HashMap<i64, i64>) -> Result<Vec<i64>> {
@@ -180,7 +217,7 @@ pub fn rebuild(rules: &Rules, sliced: &HashMap<i64, i64>) -> Result<Vec<i64>> {
         "SELECT i.node_id FROM cdp.identifiers i WHERE i.type_id = ANY ($1) \
            AND EXISTS (SELECT 1 FROM cdp.set_members m WHERE m.node_id = i.node_id) \
          UNION SELECT node_id FROM cdp.switch_points",
-        args![sliced_types(rules)],
+        args![rules.sliced_types()],
         |row| row.want::<i64>(1),
     );
     for part in nodes.chunks(1_000) {
@@ -223,14 +260,6 @@ pub fn profiles_at<I: Iterator<Item = (i64, i64)>>(
     )
 }
 
-fn sliced_types(rules: &Rules) -> Vec<i32> {
-    let types = rules.type_rules.iter().zip(&rules.type_ids);
-    types
-        .filter(|(rule, _)| rule.time_sliced)
-        .map(|(_, &id)| id)
-        .collect()
-}
-
 /// The time-sliced identifiers that these sets show.
 fn members(rules: &Rules, sets: &[i64]) -> Vec<i64> {
     if sets.is_empty() {
@@ -240,7 +269,7 @@ fn members(rules: &Rules, sets: &[i64]) -> Vec<i64> {
         "SELECT DISTINCT n.node_id FROM cdp.identifier_sets s, unnest(s.nodes) n (node_id) \
          JOIN cdp.identifiers i ON i.node_id = n.node_id \
          WHERE s.set_id = ANY ($1) AND i.type_id = ANY ($2)",
-        args![sets.to_vec(), sliced_types(rules)],
+        args![sets.to_vec(), rules.sliced_types()],
         |row| row.want::<i64>(1),
     )
 }
@@ -256,16 +285,19 @@ fn sightings(rules: &Rules, shown: &[(i64, i64)]) -> BTreeMap<i64, Vec<Sighting>
         return found;
     }
     for (set, node, person) in sql::rows(
-        "SELECT u.set_id, n.node_id, d.node_id FROM unnest($1::bigint[]) u (set_id) \
+        &format!(
+            "SELECT u.set_id, n.node_id, d.node_id FROM unnest($1::bigint[]) u (set_id) \
          JOIN cdp.set_nodes d ON d.set_id = u.set_id AND d.starts IS NULL \
          JOIN cdp.identifier_sets s ON s.set_id = u.set_id AND cardinality(s.nodes) > 1 \
          CROSS JOIN LATERAL unnest(s.nodes) n (node_id) \
          JOIN cdp.identifiers i ON i.node_id = n.node_id AND i.type_id = ANY ($2) \
          WHERE NOT EXISTS (SELECT 1 FROM cdp.sliced_sets x WHERE x.set_id = u.set_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.inert_identifiers b WHERE b.node_id = n.node_id AND b.blocked)",
+           AND NOT EXISTS (SELECT 1 FROM cdp.inert_identifiers b WHERE b.node_id = n.node_id AND b.blocked) \
+           AND NOT {LINKED} AND NOT {UNLINKED}"
+        ),
         args![
             times.keys().copied().collect::<Vec<_>>(),
-            sliced_types(rules)
+            rules.sliced_types()
         ],
         |row| (row.want::<i64>(1), row.want::<i64>(2), row.want::<i64>(3)),
     ) {
@@ -341,13 +373,16 @@ fn read_anew(rules: &Rules, nodes: &[i64]) -> Result<Changed> {
         stretches.entry(node).or_default().points.push(point);
     }
     let shown_with = sql::rows(
-        "SELECT DISTINCT m.node_id, d.node_id FROM unnest($1::bigint[]) q (node_id) \
-         JOIN cdp.identifiers i ON i.node_id = q.node_id AND i.type_id = ANY ($2) \
-         JOIN cdp.set_members m ON m.node_id = q.node_id \
+        &format!(
+            "SELECT DISTINCT n.node_id, d.node_id FROM unnest($1::bigint[]) n (node_id) \
+         JOIN cdp.identifiers i ON i.node_id = n.node_id AND i.type_id = ANY ($2) \
+         JOIN cdp.set_members m ON m.node_id = n.node_id \
          JOIN cdp.set_nodes d ON d.set_id = m.set_id AND d.starts IS NULL \
          WHERE NOT EXISTS (SELECT 1 FROM cdp.sliced_sets x WHERE x.set_id = m.set_id) \
-           AND NOT EXISTS (SELECT 1 FROM cdp.inert_identifiers b WHERE b.node_id = q.node_id AND b.blocked)",
-        args![nodes.to_vec(), sliced_types(rules)],
+           AND NOT EXISTS (SELECT 1 FROM cdp.inert_identifiers b WHERE b.node_id = n.node_id AND b.blocked) \
+           AND NOT {LINKED}"
+        ),
+        args![nodes.to_vec(), rules.sliced_types()],
         |row| (row.want::<i64>(1), row.want::<i64>(2), i64::MIN, EVER),
     );
     let mut known: BTreeMap<i64, Vec<Sighting>> =

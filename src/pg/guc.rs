@@ -95,7 +95,7 @@ pub fn register() {
     GucRegistry::define_int_guc(
         c"cdp.graph_memory",
         c"Memory that a computation over a whole identity graph may take.",
-        c"cdp.connected_components() and cdp.rebuild() stop with an error before they take more; batches do without.",
+        c"cdp.connected_components(), cdp.rebuild() and batches stop with an error before they take more.",
         &GRAPH_MEMORY,
         1,
         i32::MAX,

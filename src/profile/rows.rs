@@ -170,13 +170,21 @@ pub fn touch(
     );
 }
 
+/// Profiles that are computed at once.
+const PART: usize = 20_000;
+
 /// Computes these profiles anew; those that no longer exist lose their row.
 pub fn refresh(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
-    const PART: usize = 20_000;
+    let is_long = profile_ids.len() > PART;
+    if is_long {
+        progress::start("profiles", profile_ids.len() as i64);
+    }
     for (n, part) in profile_ids.chunks(PART).enumerate() {
         pgrx::check_for_interrupts!();
         refresh_part(rules, part)?;
-        progress::step((n * PART + part.len()) as i64);
+        if is_long {
+            progress::step((n * PART + part.len()) as i64);
+        }
     }
     Ok(())
 }

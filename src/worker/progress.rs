@@ -47,10 +47,23 @@ pub fn start(phase: &str, total: i64) {
 
 /// So much of the phase is done.
 pub fn step(done: i64) {
+    tell(done, None);
+}
+
+/// So much of the phase is done, of a total that turned out to be another.
+pub fn step_of(done: i64, total: i64) {
+    if let Some((phase, _)) = UNSHARED.get() {
+        UNSHARED.set(Some((phase, total)));
+    }
+    tell(done, Some(total));
+}
+
+fn tell(done: i64, total: Option<i64>) {
     let pid = process::own_pid();
     shmem::write(|board| {
         if let Some(task) = board.tasks.iter_mut().find(|task| task.pid == pid) {
             task.done = done;
+            task.total = total.unwrap_or(task.total);
         }
     });
     transaction_end::call(finish_unless);

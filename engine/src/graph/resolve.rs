@@ -1,9 +1,9 @@
 //! The greedy pass over a whole graph.
 
 use super::clusters::Clusters;
-use super::order::{Order, Ranks, by_component};
+use super::order::{Classes, Order, Ranks, by_component};
 use super::whole::{Cancelled, STRIDE, go_on};
-use super::{Decision, Evidence, Identifiers, Link, TypeRule};
+use super::{Apart, Decision, Evidence, Identifiers, Link, TypeRule};
 use crate::background::Cancel;
 
 /// What [`resolve`] found.
@@ -26,8 +26,8 @@ impl Resolution {
 
 /// Decides every link and so the clusters, by the greedy pass that the [module](super) describes.
 ///
-/// `cannot` holds pairs of nodes that must not be in one cluster, and beats every link. Links of
-/// one node with itself are accepted and change nothing. The result depends on neither the order of
+/// `apart` holds pairs of nodes that must not be in one cluster: see [`ApartBy`](super::ApartBy) for the
+/// links that they beat. Links of one node with itself are accepted and change nothing. The result depends on neither the order of
 /// nodes, links, pairs nor ends, and on ids only for the choice of names.
 ///
 /// Links are sorted within their connected component: O(m log c) for m links in components of c, the
@@ -46,10 +46,10 @@ impl Resolution {
 pub fn resolve(
     nodes: &(impl Identifiers + ?Sized),
     links: &[Link],
-    cannot: &[(u32, u32)],
+    apart: &[Apart],
     rules: &[TypeRule],
 ) -> Resolution {
-    match resolve_unless(nodes, links, cannot, rules, &Cancel::default()) {
+    match resolve_unless(nodes, links, apart, rules, &Cancel::default()) {
         Ok(resolution) => resolution,
         Err(Cancelled) => unreachable!("nobody cancels it"),
     }
@@ -67,16 +67,17 @@ pub fn resolve(
 pub fn resolve_unless(
     nodes: &(impl Identifiers + ?Sized),
     links: &[Link],
-    cannot: &[(u32, u32)],
+    apart: &[Apart],
     rules: &[TypeRule],
     cancel: &Cancel,
 ) -> Result<Resolution, Cancelled> {
     let ranks = Ranks::new(rules);
     let node_ranks = ranks.of_nodes(nodes);
-    let mut clusters = Clusters::new(rules, &ranks, &node_ranks, cannot);
+    let classes = Classes::new(links, apart, rules, &ranks);
+    let mut clusters = Clusters::new(rules, &ranks, &node_ranks, apart, &classes);
     let mut decisions = vec![Decision::Accepted; links.len()];
     let (mut positions, ends) = by_component(nodes.len(), links, cancel)?;
-    let mut order = Order::new(nodes, &node_ranks, links, rules, &ranks);
+    let mut order = Order::new(nodes, &node_ranks, links, rules, &ranks, &classes);
     let (mut start, mut done) = (0, 0);
     for end in ends {
         let component = &mut positions[start as usize..end as usize];
@@ -96,7 +97,7 @@ pub fn resolve_unless(
                 Evidence::Asserted => clusters.join_asserted(a, b),
                 Evidence::Observed | Evidence::Matched { .. } => {
                     let weaker = node_ranks[l.a as usize].max(node_ranks[l.b as usize]);
-                    clusters.join(a, b, weaker)
+                    clusters.join(a, b, weaker, classes.of(l, weaker))
                 }
             };
             if let Err(refusal) = joined {

@@ -1,7 +1,7 @@
 //! The greedy pass over the part of a stored graph that a change can reach.
 
 use super::order::Ranks;
-use super::{Decision, Evidence, Link, Node, Resolution, TypeRule, resolve};
+use super::{Apart, Decision, Evidence, Link, Node, Resolution, TypeRule, resolve};
 use std::collections::{HashMap, HashSet};
 
 /// A node with the profile it belonged to when last resolved; `None` for a new node.
@@ -31,7 +31,7 @@ pub struct StoredLink {
     pub decision: Option<Decision>,
 }
 
-/// The graph as stored: the change is already written to nodes, links and cannot-links, while
+/// The graph as stored: the change is already written to nodes, links and what is apart, while
 /// profiles and decisions are still those of before. Every call asks for a whole batch, of distinct
 /// ids, so that each can be one query.
 pub trait Store {
@@ -53,8 +53,25 @@ pub trait Store {
     /// left out.
     fn links_between(&mut self, pairs: &[(i64, i64)]) -> Result<Vec<StoredLink>, Self::Error>;
 
-    /// All cannot-links with one or both ends among these nodes.
-    fn cannot_of(&mut self, node_ids: &[i64]) -> Result<Vec<(i64, i64)>, Self::Error>;
+    /// All cannot-links and non-matches with one or both ends among these nodes.
+    fn apart_of(&mut self, node_ids: &[i64]) -> Result<Vec<Apart<i64>>, Self::Error>;
+
+    /// Told as the change spreads: the links of `read` nodes have been read, of the `reached` ones that
+    /// are known by now. An error stops the update.
+    fn spreads(&mut self, read: usize, reached: usize) -> Result<(), Self::Error> {
+        let _ = (read, reached);
+        Ok(())
+    }
+
+    /// Runs a pass over so many nodes. It reads nothing, so it may run in a thread, and be abandoned.
+    fn run<T: Send + 'static>(
+        &mut self,
+        nodes: usize,
+        pass: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Self::Error> {
+        let _ = nodes;
+        Ok(pass())
+    }
 }
 
 /// A node that is in another profile than before.
@@ -94,13 +111,13 @@ pub struct Changes {
     /// The ends of links, other than asserted ones, that were added, that now come earlier in the
     /// order of the pass, or that changed and were refused before.
     pub gained: Vec<(i64, i64)>,
-    /// At least one end, of those that still exist, of every link and cannot-link that changed in any
-    /// other way: an accepted one removed or weakened, one that is asserted. (Removing a node removes
+    /// At least one end, of those that still exist, of every link, cannot-link and non-match that changed
+    /// in any other way: an accepted one removed or weakened, one that is asserted. (Removing a node removes
     /// its links, so their other ends are named.) Refused links that were removed are not missed.
     pub disturbed: Vec<i64>,
 }
 
-/// Brings clusters and decisions up to date after a change of links, cannot-links or nodes, and
+/// Brings clusters and decisions up to date after a change of links, of what is apart, or of nodes, and
 /// gives what [`resolve`] over the whole graph would give, reading only what the change can reach.
 /// (A change of rules can reach everything, so it needs a full pass.)
 ///
@@ -116,8 +133,8 @@ pub struct Changes {
 /// every cluster was decided as if nothing else existed. A cluster that is not turned has the same
 /// links within it in the same order as far as they join anything, and all of those are still accepted:
 /// it goes through the same stages as before. At any stage it may hold more only by what joined it from
-/// outside, and then ([`View::turned`]) that is nodes of types that no rule asks about (no limit, no
-/// cannot-link, nothing that keeps a weaker type from bridging), joined by as many links as make a tree
+/// outside, and then ([`View::turned`]) that is nodes of types that no rule asks about (no limit, nothing
+/// that it is apart from, nothing that keeps a weaker type from bridging), joined by as many links as make a tree
 /// of clusters, so that no two parts of it met earlier than before. Neither changes the answer of any
 /// rule: a link that leaves a cluster that is not turned, and was not read, is refused as before and for
 /// the same reason. By induction over the order of links, the pass over everything decides as the one
@@ -157,7 +174,7 @@ pub fn update<S: Store>(
         if round >= ROUNDS_OF_ONE_STEP {
             view.look_ahead(store)?;
         }
-        let pass = view.resolve(rules);
+        let pass = view.resolve(store, rules)?;
         next = view.turned(&pass, &neutral);
         if next.is_empty() {
             return Ok(view.differences(&pass));
@@ -165,6 +182,9 @@ pub fn update<S: Store>(
     }
     unreachable!("every round turns a cluster")
 }
+
+/// Nodes that are asked for at once. What is told of long changes is told after each of these.
+const PART: usize = 10_000;
 
 /// Rounds that read no further than they must; nearly all changes end within them.
 const ROUNDS_OF_ONE_STEP: usize = 6;
@@ -212,9 +232,13 @@ struct View {
     known: HashSet<((i64, i64), Evidence)>,
     /// The pairs whose links may differ from those that the stored decisions rest on.
     gained: HashSet<(i64, i64)>,
-    cannot: HashSet<(i64, i64)>,
+    apart: HashSet<Apart<i64>>,
     /// Clusters all of whose links are read, with the clusters that they lead to.
     turned: HashSet<Former>,
+    /// How many nodes these hold.
+    read: usize,
+    /// How many nodes were read and known when that was told last.
+    told: usize,
     /// The clusters that were read last.
     edge: Vec<Former>,
     /// How many nodes the last pass was over.
@@ -232,14 +256,33 @@ struct Pass {
 impl View {
     /// Reads the clusters of some nodes, with the accepted links within them.
     fn load<S: Store>(&mut self, store: &mut S, mut ids: Vec<i64>) -> Result<(), S::Error> {
-        ids.retain(|id| !self.position.contains_key(id));
+        self.edge.clear();
         ids.sort_unstable();
         ids.dedup();
-        self.edge.clear();
+        for part in ids.chunks(PART) {
+            self.load_part(store, part)?;
+            self.tell(store)?;
+        }
+        Ok(())
+    }
+
+    /// Tells how far the change has spread, now and then.
+    fn tell<S: Store>(&mut self, store: &mut S) -> Result<(), S::Error> {
+        let now = self.read + self.nodes.len();
+        if now < self.told + PART / 10 {
+            return Ok(());
+        }
+        self.told = now;
+        store.spreads(self.read, self.nodes.len())
+    }
+
+    fn load_part<S: Store>(&mut self, store: &mut S, ids: &[i64]) -> Result<(), S::Error> {
+        let unknown = |id: &i64| !self.position.contains_key(id);
+        let ids: Vec<i64> = ids.iter().copied().filter(unknown).collect();
         if ids.is_empty() {
             return Ok(());
         }
-        let read = self.nodes.len();
+        let (read, loaded) = (self.nodes.len(), self.edge.len());
         for StoredNode { node, profile_id } in store.clusters_of(&ids)? {
             let position = u32::try_from(self.nodes.len()).expect("at most 4,294,967,295 nodes");
             let former = match profile_id {
@@ -257,7 +300,9 @@ impl View {
         }
         let new: Vec<i64> = self.nodes[read..].iter().map(|n| n.id).collect();
         let id = |&position: &u32| self.nodes[position as usize].id;
-        let clusters = self.edge.iter().map(|former| &self.members[former]);
+        let clusters = self.edge[loaded..]
+            .iter()
+            .map(|former| &self.members[former]);
         let several: Vec<Vec<i64>> = clusters
             .filter(|members| members.len() > 1)
             .map(|members| members.iter().map(id).collect())
@@ -266,7 +311,7 @@ impl View {
             let links = store.accepted_within(&several)?;
             self.add_links(links);
         }
-        self.cannot.extend(store.cannot_of(&new)?);
+        self.apart.extend(store.apart_of(&new)?);
         Ok(())
     }
 
@@ -286,12 +331,14 @@ impl View {
             .map(|&position| self.nodes[position as usize].id)
             .collect();
         self.turned.extend(clusters);
-        if nodes.is_empty() {
-            return Ok(());
+        let mut ends = Vec::new();
+        for part in nodes.chunks(PART) {
+            let links = store.links_of(part)?;
+            ends.extend(links.iter().flat_map(|l| [l.a_id, l.b_id]));
+            self.add_links(links);
+            self.read += part.len();
+            self.tell(store)?;
         }
-        let links = store.links_of(&nodes)?;
-        let ends = links.iter().flat_map(|l| [l.a_id, l.b_id]).collect();
-        self.add_links(links);
         self.load(store, ends)
     }
 
@@ -316,7 +363,7 @@ impl View {
         new.filter(|f| !disturbed.contains(f)).copied().collect()
     }
 
-    fn resolve(&mut self, rules: &[TypeRule]) -> Pass {
+    fn resolve<S: Store>(&mut self, store: &mut S, rules: &[TypeRule]) -> Result<Pass, S::Error> {
         let ends = |a, b| Some((*self.position.get(&a)?, *self.position.get(&b)?));
         let (taken, links): (Vec<usize>, Vec<Link>) = self
             .links
@@ -334,18 +381,23 @@ impl View {
                 Some((at, link))
             })
             .unzip();
-        let cannot: Vec<_> = self
-            .cannot
+        let apart: Vec<Apart> = self
+            .apart
             .iter()
-            .filter_map(|&(a, b)| ends(a, b))
+            .filter_map(|&Apart { a, b, by }| ends(a, b).map(|(a, b)| Apart { a, b, by }))
             .collect();
-        let resolution = resolve(&self.nodes, &links, &cannot, rules);
         self.passed = self.nodes.len();
-        Pass {
+        let (nodes, rules) = (std::mem::take(&mut self.nodes), rules.to_vec());
+        let (nodes, links, resolution) = store.run(self.passed, move || {
+            let resolution = resolve(&nodes, &links, &apart, &rules);
+            (nodes, links, resolution)
+        })?;
+        self.nodes = nodes;
+        Ok(Pass {
             taken,
             links,
             resolution,
-        }
+        })
     }
 
     /// The clusters that the pass shows to be turned, and that were not known to be.
@@ -374,7 +426,7 @@ impl View {
                 turned.insert(a);
             }
         }
-        let forbidden: HashSet<i64> = self.cannot.iter().flat_map(|&(a, b)| [a, b]).collect();
+        let forbidden: HashSet<i64> = self.apart.iter().flat_map(|p| [p.a, p.b]).collect();
         let asked_about = |former: &Former| {
             self.members[former].iter().any(|&position| {
                 let node = &self.nodes[position as usize];

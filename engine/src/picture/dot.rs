@@ -63,9 +63,10 @@ fn text_of_id(id: i64) -> String {
 
 fn style(link: &Shown) -> &'static str {
     match (link.kind, link.decision) {
-        (Kind::AssertedApart, _) => {
+        (Kind::AssertedApart | Kind::NonMatch { .. }, _) => {
             "style=dashed, color=\"#b3261e\", fontcolor=\"#b3261e\", penwidth=2"
         }
+        (Kind::TimeSliced, _) => "style=dashed, color=\"#0e7490\", fontcolor=\"#0e7490\"",
         (_, None) => "style=dotted, color=\"#8a8f98\", fontcolor=\"#6b7078\"",
         (_, Some(decision)) if decision != Decision::Accepted => {
             "style=dashed, color=\"#b3261e\", fontcolor=\"#b3261e\""

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json as object};
 
-use super::{Identifier, Kind, Picture, Shown, Standing, label};
+use super::{Identifier, Kind, Picture, Shown, Slice, Standing, label};
 use crate::graph::Decision;
 
 /// The graph as a JSON document: the profile's identifiers and those at the other ends of its links,
@@ -32,6 +32,7 @@ fn node(picture: &Picture, node: &Identifier) -> Value {
     match node.standing {
         Standing::Ordinary => {}
         Standing::Blocked => shown["blocked"] = true.into(),
+        Standing::TimeSliced => shown["time_sliced"] = true.into(),
         Standing::Shared { type_idx, degree } => {
             shown["shared"] = object!({"by": picture.type_name(type_idx), "degree": degree});
         }
@@ -51,20 +52,33 @@ fn link(picture: &Picture, link: &Shown) -> Value {
         "first_seen": label::instant(link.first_seen),
         "last_seen": label::instant(link.last_seen),
     });
-    if let Some((rule, about)) = rule(picture, link) {
+    if link.kind == Kind::TimeSliced {
+        shown["decision"] = "sliced".into();
+        shown["slices"] = link.slices.iter().map(slice).collect();
+    } else if let Some((rule, about)) = rule(picture, link) {
         shown["decision"] = "refused".into();
         shown["rule"] = rule.into();
         if let Some(type_idx) = about {
             shown["rule_of"] = picture.type_name(type_idx).into();
         }
     }
-    if let Kind::Matched { weight } = link.kind {
+    if let Some(weight) = link.kind.weight() {
         shown["weight"] = weight.into();
+        for date in ["first_seen", "last_seen"] {
+            shown.as_object_mut().map(|shown| shown.remove(date));
+        }
     }
     if let Some(reason) = &link.reason {
         shown["reason"] = reason.as_str().into();
     }
     shown
+}
+
+fn slice(slice: &Slice) -> Value {
+    object!({
+        "from": slice.from.map(label::instant),
+        "until": slice.until.map(label::instant),
+    })
 }
 
 /// The rule by which a link joins nothing, and the type that it is about.
@@ -80,7 +94,7 @@ fn rule(picture: &Picture, link: &Shown) -> Option<(&'static str, Option<u16>)> 
             }
             let by = standings.into_iter().find_map(|standing| match standing {
                 Standing::Shared { type_idx, .. } => Some(type_idx),
-                Standing::Ordinary | Standing::Blocked => None,
+                Standing::Ordinary | Standing::Blocked | Standing::TimeSliced => None,
             });
             Some(("max_degree", by))
         }

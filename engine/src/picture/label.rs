@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Kind, Picture, Shown, Standing, text};
+use super::{Kind, Picture, Shown, Slice, Standing, text};
 use crate::graph::Decision;
 
 /// How wide a value may be, in em.
@@ -22,6 +22,7 @@ pub fn above(picture: &Picture, node: u32) -> String {
     let name = type_name(picture, identifier.type_idx);
     match (identifier.standing, identifier.profile_id) {
         (Standing::Blocked, _) => format!("{name} · blocked"),
+        (Standing::TimeSliced, _) => format!("{name} · time-sliced"),
         (Standing::Shared { type_idx, degree }, _) => {
             let by = type_name(picture, type_idx);
             format!("{name} · shared by {degree}+ {by}")
@@ -40,8 +41,11 @@ pub fn type_name(picture: &Picture, type_idx: u16) -> String {
 
 /// Why a link joins nothing; `None` for one that joins.
 pub fn verdict(picture: &Picture, link: &Shown) -> Option<String> {
-    if link.kind == Kind::AssertedApart {
-        return Some("asserted apart".to_owned());
+    match link.kind {
+        Kind::AssertedApart => return Some("asserted apart".to_owned()),
+        Kind::NonMatch { .. } => return Some("held apart".to_owned()),
+        Kind::TimeSliced => return Some(slices(link)),
+        Kind::Observed | Kind::Matched { .. } | Kind::Asserted => {}
     }
     match link.decision {
         Some(Decision::Accepted) => None,
@@ -56,14 +60,37 @@ pub fn verdict(picture: &Picture, link: &Shown) -> Option<String> {
     }
 }
 
+/// How many slices are written on a link.
+const SLICES: usize = 2;
+
+/// When a time-sliced identifier was whose it is linked with, in short.
+fn slices(link: &Shown) -> String {
+    let mut parts: Vec<String> = link.slices.iter().take(SLICES).map(slice).collect();
+    match link.slices.len() {
+        0 => return "seen together, never in turn".to_owned(),
+        n if n > SLICES => parts.push(format!("{} more", n - SLICES)),
+        _ => {}
+    }
+    parts.join(", ")
+}
+
+fn slice(slice: &Slice) -> String {
+    match (slice.from, slice.until) {
+        (None, None) => "at all times".to_owned(),
+        (Some(from), None) => format!("from {}", minute(from)),
+        (None, Some(until)) => format!("until {}", minute(until)),
+        (Some(from), Some(until)) => format!("{} – {}", minute(from), minute(until)),
+    }
+}
+
 /// The evidence in short: sources, count, days.
 pub fn evidence(link: &Shown) -> String {
     let mut parts = Vec::new();
     if link.kind == Kind::Asserted {
         parts.push("asserted".to_owned());
     }
-    if let Kind::Matched { weight } = link.kind {
-        parts.push(format!("matched, weight {weight}"));
+    if let Some(weight) = link.kind.weight() {
+        parts.push(format!("weight {:.2}", f64::from(weight) / 100.0));
     }
     let mut sources: Vec<String> = link
         .sources
@@ -76,12 +103,14 @@ pub fn evidence(link: &Shown) -> String {
     }
     parts.extend((!sources.is_empty()).then(|| sources.join(", ")));
     parts.extend((link.count > 0).then(|| format!("{}×", link.count)));
-    let (first, last) = (day(link.first_seen), day(link.last_seen));
-    parts.push(if first == last {
-        first
-    } else {
-        format!("{first} – {last}")
-    });
+    if link.kind.weight().is_none() {
+        let (first, last) = (day(link.first_seen), day(link.last_seen));
+        parts.push(if first == last {
+            first
+        } else {
+            format!("{first} – {last}")
+        });
+    }
     if let Some(reason) = &link.reason {
         parts.push(text::shorten(reason, REASON));
     }
@@ -104,8 +133,16 @@ pub fn whole(picture: &Picture, link: &Shown) -> String {
                 false => ", seen once",
             },
     ];
-    if matches!(link.kind, Kind::Asserted | Kind::AssertedApart) {
+    if link.kind != Kind::Observed {
         lines[2] = link.kind.name().to_owned();
+    }
+    if let Some(weight) = link.kind.weight() {
+        lines.push(format!("weight {:.2} bits", f64::from(weight) / 100.0));
+    }
+    if link.kind == Kind::TimeSliced {
+        lines.truncate(1);
+        lines.push("time-sliced: one person after another".to_owned());
+        lines.extend(link.slices.iter().map(slice));
     }
     if !link.sources.is_empty() {
         lines.push(text::clean(&link.sources.join(", ")));
@@ -113,12 +150,14 @@ pub fn whole(picture: &Picture, link: &Shown) -> String {
     if link.count > 0 {
         lines.push(format!("{} times", link.count));
     }
-    let (first, last) = (instant(link.first_seen), instant(link.last_seen));
-    lines.push(if first == last {
-        first
-    } else {
-        format!("{first} – {last}")
-    });
+    if link.kind.weight().is_none() {
+        let (first, last) = (instant(link.first_seen), instant(link.last_seen));
+        lines.push(if first == last {
+            first
+        } else {
+            format!("{first} – {last}")
+        });
+    }
     lines.extend(link.reason.as_deref().map(text::clean));
     lines.join("\n")
 }
@@ -134,8 +173,7 @@ pub fn summary(picture: &Picture) -> String {
     let accepted = |link: &&Shown| verdict(picture, link).is_none();
     let links = picture.links.iter().filter(accepted).count();
     let refused = |link: &&Shown| {
-        link.kind != Kind::AssertedApart
-            && matches!(link.decision, Some(d) if d != Decision::Accepted)
+        !link.kind.is_apart() && matches!(link.decision, Some(d) if d != Decision::Accepted)
     };
     let refused = picture.links.iter().filter(refused).count();
     let mut parts = vec![
@@ -185,6 +223,18 @@ pub fn instant(micros: i64) -> String {
         |_| if micros < 0 { "-infinity" } else { "infinity" }.to_owned(),
         |time| time.to_string(),
     )
+}
+
+/// A time to the minute, UTC; without midnight's zeros.
+fn minute(micros: i64) -> String {
+    let whole = instant(micros);
+    let Some((day, time)) = whole.split_once('T') else {
+        return whole;
+    };
+    match time.get(..5) {
+        Some("00:00") | None => day.to_owned(),
+        Some(time) => format!("{day} {time}"),
+    }
 }
 
 fn day(micros: i64) -> String {

@@ -66,6 +66,8 @@ pub enum Standing {
         /// How many at least: they are not counted further than the limit.
         degree: u32,
     },
+    /// It does not: it serves one person after another.
+    TimeSliced,
 }
 
 /// A link between two identifiers, with its evidence.
@@ -91,6 +93,17 @@ pub struct Shown {
     pub last_seen: i64,
     /// Why it was asserted.
     pub reason: Option<String>,
+    /// When a time-sliced identifier was whose it is linked with, in order.
+    pub slices: Vec<Slice>,
+}
+
+/// A stretch of time, in microseconds since the epoch, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// From when on; `None` from the beginning.
+    pub from: Option<i64>,
+    /// Until before when; `None` to the end.
+    pub until: Option<i64>,
 }
 
 /// What a link rests on.
@@ -100,23 +113,45 @@ pub enum Kind {
     Observed,
     /// Found by a matcher.
     Matched {
-        /// How strongly.
+        /// How strongly, in hundredths of a bit.
+        weight: i32,
+    },
+    /// Held for two persons by a matcher.
+    NonMatch {
+        /// The same; the smaller, the surer.
         weight: i32,
     },
     /// Said by hand to be one person.
     Asserted,
     /// Said by hand to be two persons.
     AssertedApart,
+    /// A time-sliced identifier with one of those whom it serves in turn.
+    TimeSliced,
 }
 
 impl Kind {
+    /// Whether it says that the two are of two persons.
+    pub fn is_apart(self) -> bool {
+        matches!(self, Kind::AssertedApart | Kind::NonMatch { .. })
+    }
+
+    /// The weight that a matcher gave.
+    fn weight(self) -> Option<i32> {
+        match self {
+            Kind::Matched { weight } | Kind::NonMatch { weight } => Some(weight),
+            Kind::Observed | Kind::Asserted | Kind::AssertedApart | Kind::TimeSliced => None,
+        }
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Observed => "observed",
             Kind::Matched { .. } => "matched",
+            Kind::NonMatch { .. } => "non_match",
             Kind::Asserted => "asserted",
             Kind::AssertedApart => "cannot_link",
+            Kind::TimeSliced => "time_sliced",
         }
     }
 }

@@ -12,6 +12,7 @@ const FONT: &str = "Arial, 'Liberation Sans', Helvetica, sans-serif";
 const INK: &str = "#1f2933";
 const FAINT: &str = "#6b7078";
 const REFUSED: &str = "#b3261e";
+const SLICED: &str = "#0e7490";
 
 /// The colours of a type.
 pub struct Colour {
@@ -50,7 +51,15 @@ struct Stroke {
 fn stroke(link: &Shown) -> Stroke {
     let (rank, colour, width, dashes, name) = match (link.kind, link.decision) {
         (Kind::AssertedApart, _) => (5, REFUSED, "2.5", "2 4", "asserted apart"),
-        (_, None) => (6, "#9aa0a8", "1.3", "1.5 4", "seen together, joins nothing"),
+        (Kind::NonMatch { .. }, _) => (8, REFUSED, "1.6", "2 4", "held apart by a matcher"),
+        (Kind::TimeSliced, _) => (
+            6,
+            SLICED,
+            "1.6",
+            "9 3 2 3",
+            "time-sliced: one person after another",
+        ),
+        (_, None) => (7, "#9aa0a8", "1.3", "1.5 4", "seen together, joins nothing"),
         (_, Some(decision)) if decision != Decision::Accepted => {
             (4, REFUSED, "1.4", "6 4", "refused by a rule")
         }
@@ -347,6 +356,7 @@ fn write_labels(out: &mut Out, picture: &Picture, layout: &Layout) -> Written {
                     (label.rect.x, "start")
                 };
                 let fill = match (label.is_verdict, shown.decision) {
+                    (true, _) if shown.kind == Kind::TimeSliced => SLICED,
                     (true, Some(_)) => REFUSED,
                     (true, None) => FAINT,
                     (false, _) => "#47515c",

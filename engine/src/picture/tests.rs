@@ -11,7 +11,7 @@ fn picture() -> impl Strategy<Value = Picture> {
     (1usize..70).prop_flat_map(|count| {
         let nodes = proptest::collection::vec((0u16..6, "\\PC{0,40}", 0u8..6), count);
         let towards = proptest::collection::vec(any::<proptest::sample::Index>(), count);
-        let beside = proptest::collection::vec((0..count, 0..count, 0u8..5), 0..count);
+        let beside = proptest::collection::vec((0..count, 0..count, 0u8..7), 0..count);
         (nodes, towards, beside).prop_map(|(nodes, towards, beside)| {
             let mut picture = Picture {
                 profile_id: 1,
@@ -63,11 +63,13 @@ fn link(a: usize, b: usize, what: u8) -> Shown {
         kind: match what {
             3 => Kind::Matched { weight: 12 },
             4 => Kind::Asserted,
+            5 => Kind::TimeSliced,
+            6 => Kind::NonMatch { weight: -812 },
             _ => Kind::Observed,
         },
         decision: match what {
             1 => Some(Decision::Refused(Refusal::MaxPerProfile { type_idx: 0 })),
-            2 => None,
+            2 | 5 => None,
             _ => Some(Decision::Accepted),
         },
         confirmed: a.is_multiple_of(2),
@@ -76,6 +78,12 @@ fn link(a: usize, b: usize, what: u8) -> Shown {
         first_seen: 0,
         last_seen: 86_400_000_000 * a as i64,
         reason: None,
+        slices: (0..a as i64 % 5)
+            .map(|n| Slice {
+                from: (n > 0).then_some(n * 3_600_000_000),
+                until: Some((n + 1) * 3_600_000_000),
+            })
+            .collect(),
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Their rule for what breaks uniqueness: the newest link stays and the oldest goes, so that a device
 //! belongs to whoever signed in last. Ours, by default: what was known first (or confirmed) stays, since
-//! it is then no way to take an identifier from somebody by showing it; whoever wants theirs sets it for
-//! a type. And a cookie or a device does not make two people one, with us, where each has a login, an
+//! it is then no way to take an identifier from somebody by showing it; whoever wants theirs sets
+//! `keep => 'last'` for a type, and what they decide is computed here by that option. And a cookie or a device does not make two people one, with us, where each has a login, an
 //! e-mail or a customer number: they have no such rule, and say to send the customer number always.
 
 use super::scenario::{Scenario, any, device, unique};
@@ -40,6 +40,20 @@ fn a_shared_device() {
         &["Tom 111", "Summer"],
         &["Tom", "Summer 111"],
     );
+}
+
+#[test]
+fn a_shared_device_where_devices_keep_the_last_login() {
+    let devices_keep_last = customer_number().keeping_last(&["ecid"]);
+    let shared = devices_keep_last.seen(&["crm:Tom ecid:111", "crm:Summer ecid:111"]);
+    shared.gives(&["Tom", "Summer 111"]);
+    let back = shared.seen(&["crm:Tom ecid:111"]);
+    back.gives(&["Tom 111", "Summer"]);
+    // Only devices: an e-mail stays with whom it was first.
+    with_email()
+        .keeping_last(&["ecid"])
+        .seen(&["crm:Summer ecid:111", "crm:Summer email:aabbcc"])
+        .gives(&["Tom aabbcc", "Summer ddeeff 111 222"]);
 }
 
 #[test]

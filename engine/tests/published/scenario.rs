@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cdp_engine::graph::{Evidence, Link, Node, SetNode, TypeRule, resolve, star};
+use cdp_engine::graph::{Evidence, Link, Node, SetNode, Shown, TypeRule, resolve, star};
 
 /// Rules and messages.
 #[derive(Clone)]
@@ -11,7 +11,6 @@ pub struct Scenario {
     messages: Vec<Vec<String>>,
     blocked: Vec<String>,
     shared: Vec<String>,
-    last_wins: bool,
 }
 
 /// An identifier type with its priority.
@@ -50,7 +49,6 @@ impl Scenario {
             messages: Vec::new(),
             blocked: Vec::new(),
             shared: Vec::new(),
-            last_wins: false,
         }
     }
 
@@ -73,12 +71,20 @@ impl Scenario {
         self
     }
 
-    /// The link seen last comes first, and every type bridges: how those decide who keep the last
+    /// Every type keeps the last link (`keep => 'last'`) and bridges: how those decide who keep the last
     /// login, and know of no devices.
     pub fn last_wins(mut self) -> Self {
-        self.last_wins = true;
         for (_, rule) in &mut self.types {
+            rule.keep_last = true;
             rule.bridges = true;
+        }
+        self
+    }
+
+    /// Types that keep the last link (`keep => 'last'`), and decide by their other rules as before.
+    pub fn keeping_last(mut self, types: &[&str]) -> Self {
+        for (name, rule) in &mut self.types {
+            rule.keep_last |= types.contains(&name.as_str());
         }
         self
     }
@@ -102,8 +108,7 @@ impl Scenario {
                 value: identifier.as_str().into(),
             })
             .collect();
-        // A pair, when it was seen first and last.
-        let mut pairs: BTreeMap<(i64, i64), (i64, i64)> = BTreeMap::new();
+        let mut pairs: BTreeMap<(i64, i64), Shown> = BTreeMap::new();
         let mut held: BTreeSet<i64> = BTreeSet::new();
         for (time, message) in (0..).zip(&self.messages) {
             let set: Vec<SetNode> = nodes
@@ -125,18 +130,37 @@ impl Scenario {
                 .filter_map(|l| Some((star.centre?, l)))
             {
                 held.insert(leaf);
-                let seen = pairs.entry((centre, leaf)).or_insert((time, time));
-                seen.1 = time;
+                // One source, on one day: nothing is confirmed.
+                let shown = Shown {
+                    linked_at: time,
+                    first_seen: time,
+                    last_seen: time,
+                    source: 1,
+                    confirmed: false,
+                };
+                pairs
+                    .entry((centre, leaf))
+                    .and_modify(|known| known.join(&shown))
+                    .or_insert(shown);
             }
         }
         let links: Vec<Link> = pairs
             .into_iter()
-            .map(|((a, b), (first, last))| Link {
-                a: a as u32,
-                b: b as u32,
-                evidence: Evidence::Observed,
-                confirmed: false,
-                first_seen: if self.last_wins { -last } else { first },
+            .map(|((a, b), shown)| {
+                // Types are in order of their priority.
+                let types = [a, b].map(|id| nodes[id as usize].type_idx);
+                let weaker = usize::from(types[0].max(types[1]));
+                Link {
+                    a: a as u32,
+                    b: b as u32,
+                    evidence: Evidence::Observed,
+                    confirmed: shown.is_confirmed(),
+                    // As the extension dates it.
+                    first_seen: match rules[weaker].keep_last {
+                        true => shown.last_seen,
+                        false => shown.linked_at,
+                    },
+                }
             })
             .collect();
         let found = resolve(&nodes, &links, &[], &rules);

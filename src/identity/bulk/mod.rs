@@ -14,13 +14,12 @@ use std::collections::HashMap;
 use cdp_engine::background::Cancel;
 use cdp_engine::graph::whole::{Cancelled, Limit, Links, Nodes, Sets, Shared, Stars};
 use cdp_engine::graph::{
-    self, Decided, Decision, Evidence, Identifiers, Link, Moved, Resolution, StoredLink, Update,
+    self, Apart, Decided, Decision, Evidence, Identifiers, Link, Moved, Resolution, StoredLink,
+    Update,
 };
 
-use pgrx::PgSqlErrorCode;
-
 use super::graph::Outcome;
-use super::slices;
+use super::{matched, slices};
 use crate::args;
 use crate::pg::{Error, Result, guc, sql, thread};
 use crate::rules::Rules;
@@ -51,20 +50,14 @@ pub fn derives_whole(changed: i64, to_come: i64) -> bool {
         && usize::try_from(bytes()).is_ok_and(|bytes| bytes <= guc::graph_memory())
 }
 
-/// Whether this is how [`derive`] says that the graph takes more memory than is allowed.
-pub fn is_too_large(error: &Error) -> bool {
-    error.code == TOO_LARGE
-}
-
-const TOO_LARGE: PgSqlErrorCode = PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
-
 /// Derives shared identifiers, stars, links, decisions and clusters, and writes the differences.
 pub fn derive(rules: &Rules) -> Result<Outcome> {
     progress::start("identity: reading identifiers", 0);
     let nodes = read::nodes(rules)?;
     progress::start("identity: reading identifier sets", 0);
     let sets = read::sets(rules, &nodes)?;
-    allow(most_bytes(&nodes, &sets))?;
+    let most = most_bytes(&nodes, &sets);
+    super::allow("the identity graph", most)?;
 
     progress::start("identity: stars of the sets", sets.len() as i64);
     let limits = limits(rules);
@@ -81,6 +74,8 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     let sliced: HashMap<i64, i64> = (0..sets.len() as u32)
         .filter_map(|set| Some((sets.id(set), nodes.id(stars.sliced(set)?))))
         .collect();
+    // It is written by now what is blocked; and slices ask what was said by hand.
+    super::asserted::rebuild();
     let holders = slices::rebuild(rules, &sliced)?;
 
     progress::start("identity: links", 0);
@@ -101,13 +96,17 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
         (nodes, links)
     })?;
     let mut links = found.map_err(gave_up)?;
-    // It is written by now what is blocked.
-    super::asserted::rebuild();
     let by_hand = read::by_hand(rules, &nodes)?;
     let observed = links.links.len();
+    let matched = read::matched(rules, &nodes)?;
+    super::allow("the identity graph", most + matched.bytes())?;
     links
         .links
         .extend(by_hand.links.iter().map(|(link, _)| *link));
+    let by_matchers = links.links.len();
+    links
+        .links
+        .extend(matched.links.iter().map(|(link, ..)| *link));
     for link in &links.links {
         present[link.a as usize] = true;
         present[link.b as usize] = true;
@@ -115,9 +114,10 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
 
     progress::start("identity: resolving", links.links.len() as i64);
     let type_rules = rules.type_rules.clone();
-    let cannot = by_hand.cannot;
+    let mut apart = by_hand.apart;
+    apart.extend(matched.apart);
     let (nodes, links, found) = thread::run(move |cancel| {
-        let found = graph::resolve_unless(&nodes, &links.links, &cannot, &type_rules, cancel);
+        let found = graph::resolve_unless(&nodes, &links.links, &apart, &type_rules, cancel);
         (nodes, links, found)
     })?;
     let resolution = found.map_err(gave_up)?;
@@ -132,6 +132,12 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     let history = Historic::of(&graph, &moved, &removed);
     let (mut decided, unlinked) = write::links(&graph, &history)?;
     decided.extend(write::asserted_links(&graph, by_hand.links, &history)?);
+    decided.extend(write::matches(
+        &graph,
+        by_matchers,
+        matched.links,
+        &history,
+    )?);
     let mut touched: Vec<i64> = removed.iter().map(|(_, profile)| *profile).collect();
     touched.extend(moved.iter().flat_map(|m| m.from.into_iter().chain([m.to])));
     let gained_or_lost_sets = recentred
@@ -146,6 +152,7 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
         removed,
         update: Some(Update { moved, decided }),
         unlinked,
+        unmatched: Vec::new(),
     })
 }
 
@@ -154,7 +161,7 @@ struct Graph<'a> {
     rules: &'a Rules,
     nodes: Nodes,
     links: Links,
-    /// How many of the links are observed; those by hand come after them.
+    /// How many of the links are observed; those by hand come after them, then matches.
     observed: usize,
     resolution: Resolution,
 }
@@ -250,8 +257,6 @@ fn limits(rules: &Rules) -> Vec<Limit> {
 fn most_bytes(nodes: &Nodes, sets: &Sets) -> usize {
     const EDGE: usize = 2 * size_of::<u32>();
     const LINK: usize = size_of::<Link>();
-    // A key to sort by, a place in the order, a decision.
-    const PASS_LINK: usize = 24 + 4 + size_of::<Decision>();
     // Standing, links' starts; the forest with what it knows of each cluster, ranks, names, former.
     const NODE: usize = 2 + 4;
     const PASS_NODE: usize = 2 + 4 + 4 + 8 + 2 + 4 + 16;
@@ -259,26 +264,6 @@ fn most_bytes(nodes: &Nodes, sets: &Sets) -> usize {
     let stars = sets.bytes() + sets.len() * 5 + most_links * (EDGE + LINK) + nodes.len() * NODE;
     let pass = most_links * (LINK + PASS_LINK) + nodes.len() * (NODE + PASS_NODE);
     nodes.bytes() + stars.max(pass)
-}
-
-/// Fails when so many bytes are more than `cdp.graph_memory`.
-fn allow(bytes: usize) -> Result<()> {
-    if bytes <= guc::graph_memory() {
-        return Ok(());
-    }
-    let megabytes = bytes.div_ceil(1 << 20);
-    Err(Error::new(
-        TOO_LARGE,
-        "the identity graph takes more memory than cdp.graph_memory allows",
-    )
-    .detail(format!(
-        "{megabytes} MB are needed; {} MB are allowed.",
-        guc::graph_memory() >> 20
-    ))
-    .hint(format!(
-        "Raise it, if the machine has the memory: SET cdp.graph_memory = '{}MB';",
-        megabytes.next_multiple_of(64)
-    )))
 }
 
 /// The work is given up only when nobody waits for it.
@@ -290,8 +275,30 @@ fn gave_up(_: Cancelled) -> Error {
 struct ByHand {
     /// Each with its decision as stored.
     links: Vec<(Link, Option<Decision>)>,
-    cannot: Vec<(u32, u32)>,
+    apart: Vec<Apart>,
 }
+
+/// What matchers found.
+#[derive(Default)]
+struct Matched {
+    /// Each with its key, and its decision as stored.
+    links: Vec<(Link, matched::Key, Option<Decision>)>,
+    apart: Vec<Apart>,
+}
+
+impl Matched {
+    /// What the pass takes for it.
+    fn bytes(&self) -> usize {
+        const LINK: usize = size_of::<(Link, matched::Key, Option<Decision>)>();
+        self.links.len() * (LINK + size_of::<Link>() + PASS_LINK)
+            + self.apart.len() * (size_of::<Apart>() + APART)
+    }
+}
+
+/// What the pass takes for a link: a key to sort by, a place in the order, a decision; and for a pair
+/// that is apart: two groups that know each other.
+const PASS_LINK: usize = 24 + 4 + size_of::<Decision>();
+const APART: usize = 2 * 96;
 
 /// A decision as it is stored.
 fn decision(rules: &Rules, code: i16, rule_type: Option<i32>) -> Option<Decision> {

@@ -195,3 +195,50 @@ fn identifiers_that_join_nothing_say_why() {
         Vec::<String>::new()
     );
 }
+
+#[test]
+fn what_only_an_unlink_names_is_told_with_who_when_and_why() {
+    let (_db, mut client) = db(&["identify('u1', traits => '{\"email\": \"u1@x.org\"}')"]);
+    run(
+        &mut client,
+        "SELECT cdp.unlink('user_id', 'u1', 'email', 'never@x.org', reason => 'her brother''s'); \
+         SELECT cdp.unlink('email', 'never@x.org', 'phone', '+12015550123')",
+    );
+    for (a, b, told) in [
+        (
+            "'user_id', 'u1'",
+            "'email', 'never@x.org'",
+            "u1 never@x.org cannot_link apart t 1 postgres: her brother's",
+        ),
+        (
+            "'email', 'never@x.org'",
+            "'user_id', 'u1'",
+            "never@x.org u1 cannot_link apart t 1 postgres: her brother's",
+        ),
+        // From what is in her profile, too; and between two that nobody ever saw.
+        (
+            "'email', 'u1@x.org'",
+            "'email', 'never@x.org'",
+            "u1 never@x.org cannot_link apart t 1 postgres: her brother's",
+        ),
+        (
+            "'phone', '+12015550123'",
+            "'email', 'never@x.org'",
+            "+12015550123 never@x.org cannot_link apart t 2 postgres",
+        ),
+    ] {
+        let steps: Vec<String> = column(
+            &mut client,
+            &format!(
+                "SELECT concat_ws(' ', step, from_value, to_value, kind, decision, first_seen IS NOT NULL, change_id, reason) \
+                   FROM cdp.explain_identity({a}, {b})"
+            ),
+        );
+        assert_eq!(steps, [told]);
+    }
+    let none: Vec<String> = column(
+        &mut client,
+        "SELECT kind FROM cdp.explain_identity('user_id', 'u1', 'phone', '+12015550123')",
+    );
+    assert!(none.is_empty(), "{none:?}");
+}

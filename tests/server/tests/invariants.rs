@@ -4,6 +4,8 @@
 
 #[path = "invariants/by_hand.rs"]
 mod by_hand;
+#[path = "invariants/matched.rs"]
+mod matched;
 #[path = "invariants/planned.rs"]
 mod planned;
 

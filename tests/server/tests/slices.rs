@@ -273,3 +273,196 @@ fn what_joins_no_profile_has_no_rules_of_joining() {
         AND NOT EXISTS (SELECT 1 FROM cdp.plan(cdp.config()))";
     assert!(one::<bool>(client, config, &[]));
 }
+
+/// The first columns of an explanation, without who said what by hand.
+fn explained(client: &mut Client, a: (&str, &str), b: (&str, &str)) -> Vec<String> {
+    column(
+        client,
+        &format!(
+            "SELECT concat_ws(' ', step, from_value, to_value, kind, decision, rule, sources, count) \
+               FROM cdp.explain_identity('{}', '{}', '{}', '{}')",
+            a.0, a.1, b.0, b.1
+        ),
+    )
+}
+
+#[test]
+fn it_is_explained_whose_a_tablet_was_when() {
+    let server = start();
+    let client = &mut server.connect("app");
+    run(
+        client,
+        "SELECT cdp.alter_identifier_type('anonymous_id', time_sliced => true)",
+    );
+    say(
+        client,
+        &[
+            "{'type':'page','name':'p1','anonymousId':'tab','timestamp':'2026-01-01'}",
+            "{'type':'identify','userId':'u1','anonymousId':'tab','timestamp':'2026-01-02','traits':{'email':'u1@x.org'}}",
+            "{'type':'identify','userId':'u2','anonymousId':'tab','timestamp':'2026-01-04T10:30:00Z'}",
+            "{'type':'identify','userId':'u1','anonymousId':'tab','timestamp':'2026-01-06'}",
+            "{'type':'identify','userId':'u2','anonymousId':'other','timestamp':'2026-01-07'}",
+            "{'type':'identify','userId':'u9','timestamp':'2026-01-07'}",
+        ],
+    );
+    let tab = ("anonymous_id", "tab");
+    let u1 = "time_sliced: anonymous_id tab serves one person after another, user_id u1 \
+              until 2026-01-04T10:30:00Z, from 2026-01-06T00:00:00Z on {default} 2";
+    let u2 = "time_sliced: anonymous_id tab serves one person after another, user_id u2 \
+              from 2026-01-04T10:30:00Z until 2026-01-06T00:00:00Z {default} 1";
+    assert_eq!(
+        explained(client, ("user_id", "u1"), tab),
+        [format!("1 u1 tab time_sliced sliced {u1}")]
+    );
+    assert_eq!(
+        explained(client, tab, ("email", "u1@x.org")),
+        [
+            format!("1 tab u1 time_sliced sliced {u1}"),
+            "2 u1 u1@x.org observed accepted {default} 1".to_owned()
+        ]
+    );
+    assert_eq!(
+        explained(client, ("user_id", "u2"), tab),
+        [format!("1 u2 tab time_sliced sliced {u2}")]
+    );
+    // Two devices of one person; and somebody who never used the tablet: then it is said whose it is.
+    assert_eq!(
+        explained(client, ("anonymous_id", "other"), tab),
+        [
+            "1 other u2 time_sliced sliced time_sliced: anonymous_id other serves one person after another, \
+             user_id u2 at all times {default} 1"
+                .to_owned(),
+            format!("2 u2 tab time_sliced sliced {u2}")
+        ]
+    );
+    assert_eq!(
+        explained(client, ("user_id", "u9"), tab),
+        [format!("u1 tab time_sliced sliced {u1}")]
+    );
+    // The pictures show it too.
+    let graph: String = one(
+        client,
+        "SELECT string_agg(concat_ws(' ', l ->> 'kind', l ->> 'decision', l ->> 'count', l -> 'slices'), '; ') \
+           FROM jsonb_array_elements(cdp.profile_graph(cdp.resolve('user_id', 'u1')) -> 'links') l \
+          WHERE l ->> 'kind' <> 'observed'",
+        &[],
+    );
+    assert_eq!(
+        graph,
+        "time_sliced sliced 2 [{\"from\": null, \"until\": \"2026-01-04T10:30:00Z\"}, \
+         {\"from\": \"2026-01-06T00:00:00Z\", \"until\": null}]"
+    );
+    let sliced = "SELECT count(*) FROM jsonb_array_elements(cdp.profile_graph(cdp.resolve('user_id', $1)) -> 'identifiers') i \
+         WHERE i -> 'time_sliced' = 'true' AND i -> 'profile_id' = 'null'";
+    for (user, tablets) in [("u1", 1), ("u2", 2), ("u9", 0)] {
+        assert_eq!(one::<i64>(client, sliced, &[&user]), tablets, "{user}");
+    }
+    for (picture, words) in [
+        ("svg", "until 2026-01-04 10:30, from 2026-01-06"),
+        ("svg", "anonymous_id · time-sliced"),
+        ("svg", "time-sliced: one person after another"),
+        ("dot", "until 2026-01-04 10:30, from 2026-01-06"),
+    ] {
+        let drawn: String = one(
+            client,
+            &format!("SELECT cdp.profile_graph_{picture}(cdp.resolve('user_id', 'u1'))"),
+            &[],
+        );
+        assert!(drawn.contains(words), "{words} in {drawn}");
+    }
+}
+
+#[test]
+fn what_is_said_by_hand_counts_more_than_turns() {
+    let server = start();
+    let client = &mut server.connect("app");
+    run(
+        client,
+        "SELECT cdp.alter_identifier_type('anonymous_id', time_sliced => true)",
+    );
+    say(
+        client,
+        &[
+            "{'type':'page','name':'p1','anonymousId':'tab','timestamp':'2026-01-01'}",
+            "{'type':'identify','userId':'u1','anonymousId':'tab','timestamp':'2026-01-02'}",
+            "{'type':'page','name':'p3','anonymousId':'tab','timestamp':'2026-01-03'}",
+            "{'type':'identify','userId':'u2','anonymousId':'tab','timestamp':'2026-01-04','traits':{'email':'u2@x.org'}}",
+            "{'type':'page','name':'p5','anonymousId':'tab','timestamp':'2026-01-05'}",
+            "{'type':'identify','userId':'u1','anonymousId':'tab','timestamp':'2026-01-06'}",
+            "{'type':'page','name':'p7','anonymousId':'tab','timestamp':'2026-01-07'}",
+        ],
+    );
+    let in_turn = ["p1 u1", "p3 u1", "p5 u2", "p7 u1"];
+    assert_eq!(pages(client), in_turn);
+    let say_by_hand = |client: &mut Client, said: &str| -> i64 {
+        one(client, &format!("SELECT cdp.{said}"), &[])
+    };
+
+    // Linked, it is hers at all times, whoever signs in on it: an identifier like any other.
+    let linked = say_by_hand(client, "link('user_id', 'u2', 'anonymous_id', 'tab')");
+    assert_eq!(pages(client), ["p1 u2", "p3 u2", "p5 u2", "p7 u2"]);
+    let hers = "SELECT cdp.resolve('anonymous_id', 'tab') = cdp.resolve('user_id', 'u2')";
+    assert!(one::<bool>(client, hers, &[]));
+    assert_eq!(
+        explained(client, ("email", "u2@x.org"), ("anonymous_id", "tab")).len(),
+        2
+    );
+    check_rebuild(client);
+    say(
+        client,
+        &[
+            "{'type':'identify','userId':'u3','anonymousId':'tab','timestamp':'2026-01-08'}",
+            "{'type':'page','name':'p9','anonymousId':'tab','timestamp':'2026-01-09'}",
+        ],
+    );
+    assert_eq!(pages(client), ["p1 u2", "p3 u2", "p5 u2", "p7 u2", "p9 u2"]);
+    check_rebuild(client);
+    say_by_hand(client, &format!("undo({linked})"));
+    assert_eq!(pages(client), ["p1 u1", "p3 u1", "p5 u2", "p7 u1", "p9 u3"]);
+    check_rebuild(client);
+
+    // Unlinked, nobody's turn is his: it goes on with whoever was before, or begins with who comes next.
+    let apart = say_by_hand(
+        client,
+        "unlink('anonymous_id', 'tab', 'user_id', 'u1', reason => 'sold')",
+    );
+    assert_eq!(pages(client), ["p1 u2", "p3 u2", "p5 u2", "p7 u2", "p9 u3"]);
+    assert!(
+        explained(client, ("user_id", "u1"), ("anonymous_id", "tab"))
+            .iter()
+            .any(|step| step.contains("cannot_link apart"))
+    );
+    check_rebuild(client);
+    // It stands: what he shows on it later is his own, and no turn either.
+    say(
+        client,
+        &[
+            "{'type':'track','event':'x','userId':'u1','anonymousId':'tab','timestamp':'2026-01-10'}",
+            "{'type':'page','name':'q1','anonymousId':'tab','timestamp':'2026-01-11'}",
+        ],
+    );
+    assert_eq!(pages(client).last().map(String::as_str), Some("q1 u3"));
+    check_rebuild(client);
+    // By whichever identifier of a message she is named.
+    let other = say_by_hand(client, "unlink('email', 'u2@x.org', 'anonymous_id', 'tab')");
+    assert_eq!(
+        pages(client),
+        ["p1 u3", "p3 u3", "p5 u3", "p7 u3", "p9 u3", "q1 u3"]
+    );
+    check_rebuild(client);
+    for change in [other, apart] {
+        say_by_hand(client, &format!("undo({change})"));
+        check_rebuild(client);
+    }
+    assert_eq!(
+        pages(client),
+        ["p1 u1", "p3 u1", "p5 u2", "p7 u1", "p9 u3", "q1 u1"]
+    );
+    // Said, and undone, of a tablet that nobody used since, it is as if never said.
+    run(
+        client,
+        "SELECT cdp.revoke_event(event_id) FROM cdp.events WHERE \"time\" >= '2026-01-08'; \
+                 SELECT cdp.revoke_event(event_id) FROM cdp.messages WHERE \"time\" >= '2026-01-08'",
+    );
+    assert_eq!(pages(client), in_turn);
+}

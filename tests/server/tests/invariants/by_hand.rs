@@ -114,8 +114,8 @@ fn acts(most: usize) -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..most)
 }
 
-fn with_mappings() -> Db {
-    let mut db = Db::new();
+fn with_mappings(model: &str) -> Db {
+    let mut db = Db::of(model);
     run(db.client(), TABLES);
     run(db.client(), MAPPINGS);
     db
@@ -135,7 +135,7 @@ impl Db {
     }
 
     /// All that is derived, ids included; members of segments without the times.
-    fn derived(&mut self) -> cdp_server_tests::sql::Tables {
+    pub(super) fn derived(&mut self) -> cdp_server_tests::sql::Tables {
         let client = self.client();
         let mut all = tables(
             client,
@@ -163,8 +163,18 @@ impl Db {
 /// a rebuild derives.
 #[test]
 fn what_is_said_by_hand_is_part_of_the_rebuilt_state() {
+    check_said_by_hand("model");
+}
+
+/// The same, where devices serve one person after another.
+#[test]
+fn what_is_said_by_hand_of_devices_is_part_of_the_rebuilt_state() {
+    check_said_by_hand("sliced");
+}
+
+fn check_said_by_hand(model: &str) {
     check(10, acts(50), |acts| {
-        let mut db = with_mappings();
+        let mut db = with_mappings(model);
         for (n, act) in acts.iter().enumerate() {
             db.act(n, act)?;
         }
@@ -177,10 +187,20 @@ fn what_is_said_by_hand_is_part_of_the_rebuilt_state() {
 /// ids included: also where messages came in between.
 #[test]
 fn undoing_everything_gives_back_what_was() {
+    check_undoing("model");
+}
+
+/// The same, where devices serve one person after another.
+#[test]
+fn undoing_everything_gives_back_slices() {
+    check_undoing("sliced");
+}
+
+fn check_undoing(model: &str) {
     let words = prop::collection::vec(word(), 1..12);
     let strategy = (acts(25), words, any::<u64>());
     check(8, strategy, |(acts, words, order)| {
-        let mut db = with_mappings();
+        let mut db = with_mappings(model);
         for (n, act) in acts.iter().enumerate() {
             if !matches!(act, Act::Word(_)) {
                 db.act(n, act)?;
@@ -228,6 +248,16 @@ fn without_logs(mut lines: Vec<String>) -> Vec<String> {
 /// It does not matter whether something is said by hand before or after what it is about comes in.
 #[test]
 fn when_something_is_said_by_hand_does_not_matter() {
+    check_when_said("model");
+}
+
+/// The same, where devices serve one person after another.
+#[test]
+fn when_something_is_said_of_devices_does_not_matter() {
+    check_when_said("sliced");
+}
+
+fn check_when_said(model: &str) {
     let word = prop_oneof![
         4 => two(&IDENTIFIERS).prop_map(|(a, b)| Word::Link(a, b)),
         4 => two(&IDENTIFIERS).prop_map(|(a, b)| Word::Unlink(a, b)),
@@ -238,7 +268,7 @@ fn when_something_is_said_by_hand_does_not_matter() {
     check(6, strategy, |(acts, words)| {
         let mut seen = Vec::new();
         for early in [true, false] {
-            let mut db = with_mappings();
+            let mut db = with_mappings(model);
             let mut waiting = words.iter();
             for (n, act) in acts.iter().enumerate() {
                 if matches!(act, Act::Word(_)) {
@@ -274,7 +304,7 @@ fn a_revoked_source_never_said_anything() {
     check(6, strategy, |(acts, source, early)| {
         let mut seen = Vec::new();
         for revoked in [true, false] {
-            let mut db = with_mappings();
+            let mut db = with_mappings("model");
             let revoke = Word::RevokeSource(source);
             if revoked && early {
                 db.say(&revoke)?;
@@ -328,7 +358,7 @@ fn who(client: &mut Client, as_of: &str) -> Vec<Option<i64>> {
 #[test]
 fn the_history_tells_who_was_who() {
     check(6, acts(40), |acts| {
-        let mut db = with_mappings();
+        let mut db = with_mappings("model");
         let mut then: Vec<(String, Vec<Option<i64>>)> = Vec::new();
         for (n, act) in acts.iter().enumerate() {
             db.act(n, act)?;
@@ -374,7 +404,7 @@ fn what_is_said_by_hand_reaches_the_rules() {
     let mut counts = std::collections::BTreeMap::<&str, i64>::new();
     for _ in 0..6 {
         let acts = acts(90).new_tree(&mut runner).expect("some acts").current();
-        let mut db = with_mappings();
+        let mut db = with_mappings("model");
         for (n, act) in acts.iter().enumerate() {
             db.act(n, act).expect("an act");
         }

@@ -1,0 +1,21 @@
+//! Records that share no identifier, yet tell of one person: probabilistic matching.
+//!
+//! The model is that of Fellegi and Sunter ("A theory for record linkage", 1969). A pair of records is
+//! seen as its *levels*: for each comparison, how well two values agree. For every level, `m` is how
+//! often pairs of one person show it, `u` how often unrelated pairs do; the base-2 logarithm of their
+//! ratio is the level's *weight*, the sum over comparisons and of the prior odds is the weight of the
+//! pair, and the logistic function of it the probability that both are one person.
+//!
+//! From records to clusters:
+//!
+//! 1. [`records`]: the columns, each distinct value once, normalised by its [`Meaning`];
+//! 2. `blocking`: which pairs are looked at, each once, by rules that say beforehand how many there are;
+//! 3. `comparison`: the levels of a pair;
+//! 4. `model`: `m`, `u`, priors and frequencies of values, found without examples;
+//! 5. `cluster`: from pairs to persons, where one wrong pair joins no two families.
+//!
+//! Nothing here depends on the number of threads, or on the order of records.
+
+pub mod records;
+
+pub use records::{Column, Meaning, Records, Value};
