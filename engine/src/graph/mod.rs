@@ -31,7 +31,7 @@ pub mod whole;
 
 pub use chain::chain;
 pub use decision::{Decision, Refusal};
-pub use resolve::{Resolution, resolve};
+pub use resolve::{Resolution, resolve, resolve_unless};
 pub use shown::Shown;
 pub use slices::{Sighting, SwitchPoint, Torn, switch_points, torn};
 pub use star::{SetNode, Star, star};
