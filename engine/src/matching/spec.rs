@@ -95,7 +95,7 @@ impl Default for Settings {
             threads: 2,
             precision: None,
             random_pairs: 1_000_000,
-            training_pairs: 200_000,
+            training_pairs: 100_000,
         }
     }
 }

@@ -55,6 +55,7 @@ pub fn train(
         frequencies: &frequencies,
         strata: &strata,
         labelled: &labelled,
+        threads: settings.threads,
     };
     let all_pairs = f64::from(records.len()) * (f64::from(records.len()) - 1.0) / 2.0;
     let found = estimate(&data, &random, all_pairs, cancel)?;
@@ -447,6 +448,29 @@ fn strangers(
         .collect()
 }
 
+/// Applies work to each, on several threads; the results come in order.
+fn in_threads<T: Sync, R: Send>(
+    items: &[T],
+    threads: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let size = items.len().div_ceil(threads.clamp(1, 64)).max(1);
+    std::thread::scope(|scope| {
+        let work = &work;
+        let handles: Vec<_> = items
+            .chunks(size)
+            .map(|chunk| scope.spawn(move || chunk.iter().map(work).collect::<Vec<R>>()))
+            .collect();
+        handles
+            .into_iter()
+            .flat_map(|handle| match handle.join() {
+                Ok(results) => results,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    })
+}
+
 /// What estimation finds.
 struct Found {
     fit: Fit,
@@ -456,6 +480,13 @@ struct Found {
 
 /// How often the errors of the person are multiplied, where training starts.
 const STARTS: [f64; 3] = [1.0, 0.4, 2.5];
+/// Which classes there may be; the later are taken if they explain more.
+const CLASSES: [&[Class]; 4] = [
+    &[Class::Person],
+    &[Class::Person, Class::Household],
+    &[Class::Person, Class::Namesake],
+    &[Class::Person, Class::Household, Class::Namesake],
+];
 /// A further class must explain the held-out half by so many bits a pair better.
 const WORTH: f64 = 1e-4;
 
@@ -466,36 +497,32 @@ fn estimate(
     cancel: &Cancel,
 ) -> Result<Found, Error> {
     let u = strangers(data, random, 0.0, None);
-    let mut best: Option<(Fit, f64)> = None;
-    for classes in [
-        &[Class::Person][..],
-        &[Class::Person, Class::Household],
-        &[Class::Person, Class::Namesake],
-        &[Class::Person, Class::Household, Class::Namesake],
-    ] {
-        let mut of_classes: Option<Fit> = None;
-        for errors in STARTS {
-            if cancel.is_set() {
-                return Err(Error::Cancelled);
-            }
-            let seeded = Parameters::seeded(data.comparisons, classes, u.clone(), errors);
-            let fitted = fit(data, seeded, Half::First, 15);
-            if of_classes
-                .as_ref()
-                .is_none_or(|best| fitted.likelihood > best.likelihood)
-            {
-                of_classes = Some(fitted);
-            }
-        }
-        let Some(fitted) = of_classes else { continue };
-        let held_out = likelihood(data, &fitted.parameters, Half::Second);
-        if best
-            .as_ref()
-            .is_none_or(|(_, best)| held_out > best + WORTH)
-        {
-            best = Some((fitted, held_out));
-        }
+    // Which start is best shows with the person alone.
+    let started = in_threads(&STARTS, data.threads, |&errors| {
+        let seeded = Parameters::seeded(data.comparisons, &[Class::Person], u.clone(), errors);
+        fit(data, seeded, Half::First, 8).likelihood
+    });
+    let best_start = STARTS
+        .into_iter()
+        .zip(started)
+        .fold((STARTS[0], f64::NEG_INFINITY), |best, next| {
+            if next.1 > best.1 { next } else { best }
+        })
+        .0;
+    if cancel.is_set() {
+        return Err(Error::Cancelled);
     }
+    let tried = in_threads(&CLASSES, data.threads, |classes| {
+        let seeded = Parameters::seeded(data.comparisons, classes, u.clone(), best_start);
+        let fitted = fit(data, seeded, Half::First, 12);
+        let held_out = likelihood(data, &fitted.parameters, Half::Second);
+        (fitted, held_out)
+    });
+    let best = tried.into_iter().reduce(
+        |best, next| {
+            if next.1 > best.1 + WORTH { next } else { best }
+        },
+    );
     let Some((mut fitted, held_out)) = best else {
         return Err(Error::NoColumns);
     };

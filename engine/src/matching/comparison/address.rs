@@ -1,6 +1,7 @@
 //! Addresses, and the towns they are in.
 
 use super::name::{Likeness, likeness};
+use super::strings::one_slip;
 use super::{Kind, Outcome, Outcomes};
 use crate::matching::prepare::{Field, Forms, Prepared};
 
@@ -21,8 +22,7 @@ pub(super) fn address(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     let numbers = match (number_a.is_empty(), number_b.is_empty()) {
         (false, false) if number_a == number_b => Likeness::Same,
         (false, false)
-            if number_a.len().max(number_b.len()) >= 3
-                && strsim::osa_distance(number_a, number_b) <= 1 =>
+            if number_a.len().max(number_b.len()) >= 3 && one_slip(number_a, number_b) =>
         {
             Likeness::Close
         }
@@ -114,5 +114,5 @@ pub(super) fn place(prepared: &Prepared<'_>, field: &Field<'_>, a: u32, b: u32) 
 /// One sign wrong or two swapped, or the same district.
 fn close_postcodes(a: &str, b: &str) -> bool {
     let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    common >= 3 || a.len().abs_diff(b.len()) <= 1 && strsim::osa_distance(a, b) <= 1
+    common >= 3 || one_slip(a, b)
 }

@@ -7,6 +7,7 @@ mod email;
 mod kind;
 mod name;
 mod number;
+mod strings;
 mod text;
 
 pub use kind::{Kind, LevelKind, ValueTerm};

@@ -1,7 +1,9 @@
 //! Names: given, family, middle and all in one.
 
+use super::strings::{jaro_winkler, one_slip};
 use super::{Kind, Outcome, Outcomes};
 use crate::matching::prepare::{Field, Forms, Name, Prepared};
+use crate::similarity::nicknames;
 
 /// How much two texts are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,13 +24,12 @@ pub(super) fn likeness(a: &str, b: &str) -> Likeness {
     if a == b {
         return Likeness::Same;
     }
-    let similarity = strsim::jaro_winkler(a, b);
+    let similarity = jaro_winkler(a, b);
     if similarity >= CLOSE {
         return Likeness::Close;
     }
     let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
-    if shorter >= 3 && longer - shorter <= 1 && similarity >= 0.5 && strsim::osa_distance(a, b) <= 1
-    {
+    if shorter >= 3 && longer - shorter <= 4 && similarity >= 0.5 && one_slip(a, b) {
         Likeness::Close
     } else if similarity >= SIMILAR {
         Likeness::Similar
@@ -75,6 +76,9 @@ pub(super) fn given(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     let bucket = more_frequent(field, x, y);
     if (a.several || b.several) && within(text_a, text_b) {
         return Outcome::new(3, bucket);
+    }
+    if nicknames::intersect(a.nicknames, b.nicknames) {
+        return Outcome::new(2, bucket);
     }
     if too_different(a, b) {
         return Outcome::level_only(7);
@@ -162,7 +166,7 @@ pub(super) fn full(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     if same == a.len() && (a.len() > 1 || b.len() == 1) {
         Outcome::new(2, bucket)
     } else if same + alike == a.len() && (a.len() > 1 || b.len() == 1)
-        || strsim::jaro_winkler(text_a, text_b) >= CLOSE
+        || jaro_winkler(text_a, text_b) >= CLOSE
     {
         Outcome::new(3, bucket)
     } else if same > 0 {

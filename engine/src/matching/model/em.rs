@@ -216,6 +216,7 @@ pub(crate) struct Data<'a> {
     pub frequencies: &'a [Vec<Frequencies>],
     pub strata: &'a [Stratum],
     pub labelled: &'a Labelled,
+    pub threads: usize,
 }
 
 /// The likelihood ratio of each class for a pattern.
