@@ -227,8 +227,8 @@ pub fn rates(out: &mut Markup, points: &[Point], threshold: i32) {
 /// The bar of a share.
 pub fn share(out: &mut Markup, share: f64, fill: &str) {
     let said = percent(share);
-    out.svg((90.0, 14.0), &said, |out| {
-        out.rect((0.0, 2.0), (90.0, 10.0), &[("fill", "#eef0f3")], "");
+    out.svg((60.0, 9.0), &said, |out| {
+        out.rect((0.0, 1.0), (60.0, 7.0), &[("fill", "#eef0f3")], "");
         out.rect(
             (0.0, 2.0),
             (90.0 * share.clamp(0.0, 1.0), 10.0),
@@ -240,7 +240,7 @@ pub fn share(out: &mut Markup, share: f64, fill: &str) {
 
 /// The bar of a weight, to either side of the middle; `most` fills a side.
 pub fn weight(out: &mut Markup, weight: i32, most: i32) {
-    const HALF: f64 = 80.0;
+    const HALF: f64 = 60.0;
     let said = bits(weight);
     out.svg((2.0 * HALF, 14.0), &said, |out| {
         let long = f64::from(weight.abs()) / f64::from(most.max(1)) * HALF;

@@ -201,8 +201,8 @@ fn percent(share: f64) -> String {
         0.001.. => 2,
         0.0001.. => 3,
         0.00001.. => 4,
-        _ if share > 0.5 => return "over 99.999 %".to_owned(),
-        _ => return "under 0.001 %".to_owned(),
+        _ if share > 0.5 => return "> 99.999 %".to_owned(),
+        _ => return "< 0.001 %".to_owned(),
     };
     format!("{:.digits$} %", share * 100.0)
 }

@@ -24,6 +24,8 @@ tr.group td { font-weight: bold; padding-top: 12px; border-bottom-color: #c9d0d8
 .facts span { color: #6b7078; font-size: 12px; }
 .note { color: #9a5b00; }
 svg { display: block; max-width: 100%; }
+td svg { max-width: none; }
+td.level { min-width: 11em; }
 ";
 /// How many of the blocks over the cap are named.
 const OVERFULL_SHOWN: usize = 12;
@@ -259,7 +261,7 @@ fn parameters(out: &mut Markup, model: &Model) {
                 out.text(
                     "th",
                     &[("class", "n")],
-                    &format!("m, {}", class_name(class)),
+                    &format!("m: {}", class_name(class)),
                 );
             }
             out.text("th", &[("class", "n")], "u");
@@ -284,7 +286,7 @@ fn of_comparison(out: &mut Markup, model: &Model, comparison: &ComparisonModel, 
     });
     for level in &comparison.levels {
         out.element("tr", &[], |out| {
-            out.text("td", &[], &level.label);
+            out.text("td", &[("class", "level")], &level.label);
             for &m in &level.m {
                 out.text("td", &[("class", "n")], &percent(m));
             }

@@ -32,11 +32,13 @@ fn read(document: &str) -> String {
             quick_xml::events::Event::Eof => return texts,
             quick_xml::events::Event::Text(text) => {
                 texts.push_str(&text.decode().expect("UTF-8"));
-                texts.push('\n');
             }
             quick_xml::events::Event::GeneralRef(name) => {
-                texts.push_str(&format!("&{};", name.decode().expect("UTF-8")));
+                let name = name.decode().expect("UTF-8");
+                let text = quick_xml::escape::resolve_predefined_entity(&name);
+                texts.push_str(text.expect("no other entity"));
             }
+            quick_xml::events::Event::End(_) => texts.push('\n'),
             _ => {}
         }
     }
@@ -235,8 +237,8 @@ fn shares_and_counts_are_told_as_people_read_them() {
     assert_eq!(percent(0.5), "50 %");
     assert_eq!(percent(0.987), "98.7 %");
     assert_eq!(percent(0.99987), "99.987 %");
-    assert_eq!(percent(0.000004), "under 0.001 %");
-    assert_eq!(percent(0.999_999_9), "over 99.999 %");
+    assert_eq!(percent(0.000004), "< 0.001 %");
+    assert_eq!(percent(0.999_999_9), "> 99.999 %");
     assert_eq!(percent(1.0), "100 %");
     assert_eq!(percent(0.0), "0 %");
     assert_eq!(count(0), "0");

@@ -26,7 +26,7 @@ pub fn waterfall(names: [&str; 2], score: &PairScore, threshold: i32) -> String 
     let top = MARGIN + 64.0;
     let rows = score.contributions.len() as f64 + 1.0;
     let bottom = top + 34.0 + rows * ROW;
-    let height = bottom + 44.0;
+    let height = bottom + 50.0;
     let title = format!("{} and {}", names[0], names[1]);
     let mut out = Markup::new();
     out.svg((WIDTH, height), &title, |out| {
@@ -38,6 +38,7 @@ pub fn waterfall(names: [&str; 2], score: &PairScore, threshold: i32) -> String 
         out.words((MARGIN, MARGIN + 36.0), 12.0, &[("fill", FAINT)], &words);
         heading(out, names, top);
         scale.axis(out, top + 26.0, bottom);
+        scale.limit(out, threshold, top + 26.0, bottom);
         let mut sum = 0;
         for (row, one) in (0..).zip(&score.contributions) {
             let y = top + 34.0 + f64::from(row) * ROW;
@@ -59,7 +60,6 @@ pub fn waterfall(names: [&str; 2], score: &PairScore, threshold: i32) -> String 
         let words = format!("probability {}", percent(score.probability));
         out.words((MARGIN, y + 33.0), SMALL_SIZE, &[("fill", FAINT)], &words);
         scale.bar(out, y, 0, score.weight, INK);
-        scale.limit(out, threshold, top + 26.0, bottom);
     });
     out.finish()
 }
@@ -167,7 +167,7 @@ impl Scale {
 
     /// Bits above, probabilities below.
     fn axis(&self, out: &mut Markup, top: f64, bottom: f64) {
-        for bit in ticks(self.from / 100.0, self.to / 100.0, 6.0) {
+        for bit in ticks(self.from / 100.0, self.to / 100.0, 7.0) {
             let weight = (bit * 100.0).round() as i32;
             let x = self.x(weight);
             let stroke = if weight == 0 { NEUTRAL } else { RULE };
@@ -192,6 +192,11 @@ impl Scale {
         let (left, right) = (self.x(from.min(to)), self.x(from.max(to)));
         let at = (left, y + (ROW - BAR) / 2.0);
         let width = (right - left).max(1.5);
+        let (fill, ink) = if from == to {
+            (NEUTRAL, NEUTRAL)
+        } else {
+            (fill, INK)
+        };
         out.rect(at, (width, BAR), &[("fill", fill), ("rx", "2")], "");
         let (x, anchor) = if to >= from {
             (right + 5.0, "start")
@@ -201,13 +206,18 @@ impl Scale {
         let own = if from == 0 { to } else { to - from };
         // On a little white, for lines run behind it.
         let label = [
-            ("fill", INK),
+            ("fill", ink),
             ("text-anchor", anchor),
             ("stroke", "#ffffff"),
             ("stroke-width", "3"),
             ("paint-order", "stroke"),
         ];
-        out.words((x, y + ROW / 2.0 + 4.0), 11.0, &label, &bits(own));
+        out.words(
+            (x, y + ROW / 2.0 + 4.0),
+            11.0,
+            &label,
+            &if own == 0 { "0".to_owned() } else { bits(own) },
+        );
     }
 
     fn limit(&self, out: &mut Markup, threshold: i32, top: f64, bottom: f64) {
