@@ -43,7 +43,7 @@ COMMENT ON VIEW cdp.match_pairs IS 'all pairs of records that matchers found: wh
 CREATE VIEW cdp.match_review AS
 SELECT p.matcher, p.source_a, p.key_a, p.source_b, p.key_b, p.weight, p.probability, p.profile_a, p.profile_b
   FROM cdp.match_pairs p
- WHERE p.kind = 'review'
+ WHERE p.kind = 'review' AND p.profile_a IS DISTINCT FROM p.profile_b
    AND NOT EXISTS (SELECT 1 FROM cdp.asserted_links l WHERE l.low = p.low AND l.high = p.high)
    AND NOT EXISTS (SELECT 1 FROM cdp.cannot_links l WHERE l.low = p.low AND l.high = p.high);
 COMMENT ON VIEW cdp.match_review IS 'pairs of records that a matcher is not sure of and nobody has decided';

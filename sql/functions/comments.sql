@@ -120,6 +120,8 @@ COMMENT ON FUNCTION cdp.train_matcher IS 'trains a matcher on the records that t
 COMMENT ON FUNCTION cdp.run_matcher IS 'matches all records; from then on new ones are matched as they come';
 COMMENT ON FUNCTION cdp.match_candidates IS 'the records that may be of the same person as a record given as JSON';
 COMMENT ON FUNCTION cdp.explain_match IS 'what each comparison of two records adds to the weight of their match';
+COMMENT ON FUNCTION cdp.explain_match_svg IS 'the same, as a picture in SVG';
+COMMENT ON FUNCTION cdp.matcher_report IS 'what a matcher knows and found, as one HTML page';
 COMMENT ON FUNCTION cdp.accept_match IS 'says that two records are of one person; cdp.undo() undoes it';
 COMMENT ON FUNCTION cdp.reject_match IS 'says that two records are of two persons; cdp.undo() undoes it';
 COMMENT ON FUNCTION cdp.dedupe IS 'finds which rows of a query are of one person';

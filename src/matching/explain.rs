@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cdp_engine::matching::PairScore;
+use cdp_engine::matching::report::{page, waterfall};
 use cdp_engine::matching::score::Scorer;
 use pgrx::prelude::*;
 use serde_json::Value;
@@ -102,6 +103,57 @@ fn record(matcher: &Matcher, (source, key): Given) -> Result<Said> {
         Error::unknown(format!("source \"{source}\" has no record \"{key}\""))
             .hint("The key is that of the row, as in cdp.profile_records.")
     })
+}
+
+/// The same as a picture, an SVG document that needs nothing else.
+///
+/// # Errors
+/// As `cdp.explain_match()`.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn explain_match_svg(
+    matcher: Option<&str>,
+    key_a: Option<&str>,
+    key_b: Option<&str>,
+    source_a: default!(Option<&str>, "NULL"),
+    source_b: default!(Option<&str>, "NULL"),
+) -> String {
+    role::as_owner(|| {
+        install::require_tables()?;
+        let (model, score) = explained(matcher, (source_a, key_a), (source_b, key_b))?;
+        let name = |source: Option<&str>, key: Option<&str>| {
+            let parts: Vec<&str> = source.into_iter().chain(key).collect();
+            parts.join(" ")
+        };
+        let names = [name(source_a, key_a), name(source_b, key_b)];
+        Ok(waterfall(
+            [&names[0], &names[1]],
+            &score,
+            model.trained.thresholds.link,
+        ))
+    })
+    .or_raise()
+}
+
+/// What a matcher knows and what its last run found, as one HTML page that needs nothing else. It shows
+/// values by which too many records agree, as they are in the data.
+///
+/// # Errors
+/// 42704 if there is no such matcher; 55000 if it is not trained.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn matcher_report(matcher: Option<&str>) -> String {
+    role::as_owner(|| {
+        install::require_tables()?;
+        let matcher = store::by_name(matcher)?;
+        let model = store::model(&matcher)?;
+        Ok(page(
+            &matcher.name,
+            &model.trained.model,
+            &store::findings(&matcher)?,
+        ))
+    })
+    .or_raise()
 }
 
 /// The records that are, or may be, of the same person as a record that is stored nowhere: JSON, by the names
@@ -203,7 +255,7 @@ fn candidates(
         .zip(&read)
         .filter_map(|(place, &node)| {
             let verdict = scoring.verdict(0, place);
-            Some((verdict, model.trained.kind(&verdict)?, node))
+            Some((verdict, model.trained.kind(&verdict, false)?, node))
         })
         .collect();
     found.sort_by_key(|(verdict, _, node)| (-verdict.weight, *node));

@@ -7,15 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use cdp_engine::matching::LiveKeys;
-use cdp_engine::matching::score::Scorer;
+use cdp_engine::background::Cancel;
+use cdp_engine::matching::matcher::Pair as Found;
+use cdp_engine::matching::score::{Scorer, Scoring};
+use cdp_engine::matching::{LiveKeys, Records};
 
 use super::rows::{self, MOST_TIED, Said};
 use super::run::{TIED, as_match, keys_of};
 use super::store::{self, Matcher, compared};
+use super::work;
 use crate::args;
 use crate::identity::asserted::{Pair, pair};
-use crate::identity::matched::{self, Change};
+use crate::identity::matched::{self, Change, Kind};
 use crate::pg::append::append;
 use crate::pg::look_up::LookUp;
 use crate::pg::{Error, Result, sql};
@@ -366,45 +369,138 @@ impl<'a> Blocks<'a> {
             }
         }
         look_up.close();
-        let place: HashMap<i64, u32> = (0..)
-            .zip(nodes.iter().filter(|node| self.stored.contains_key(node)))
-            .map(|(n, &node)| (node, n))
-            .collect();
+        let mut found: BTreeMap<Pair, Option<Found>> = pairs.iter().map(|&p| (p, None)).collect();
+        self.scored(&nodes, |place, scoring| {
+            for (ends, found) in &mut found {
+                if given.contains(ends) {
+                    let (a, b) = (place[&ends.0], place[&ends.1]);
+                    *found = self.found(scoring, (a, b), tied.contains(ends));
+                }
+            }
+            Ok(())
+        })?;
+        self.settle(found)
+    }
+
+    /// What the model says of a pair by itself.
+    fn found(&self, scoring: &mut Scoring, (a, b): (u32, u32), tied: bool) -> Option<Found> {
+        let verdict = scoring.verdict(a, b);
+        Some(Found {
+            a,
+            b,
+            kind: self.model.trained.kind(&verdict, tied)?,
+            weight: verdict.weight,
+            probability: verdict.probability,
+            household: verdict.household,
+        })
+    }
+
+    /// Lets `body` score pairs of records that are stored, by their place.
+    fn scored<T>(
+        &self,
+        nodes: &BTreeSet<i64>,
+        body: impl FnOnce(&HashMap<i64, u32>, &mut Scoring) -> Result<T>,
+    ) -> Result<T> {
+        let standing = || nodes.iter().filter(|node| self.stored.contains_key(node));
+        let place: HashMap<i64, u32> = (0..).zip(standing()).map(|(n, &node)| (node, n)).collect();
+        let records = self.records(standing());
+        let scorer = self.scorer(&records)?;
+        body(&place, &mut scorer.scoring())
+    }
+
+    fn records<'n>(&self, nodes: impl Iterator<Item = &'n i64>) -> Records {
         let mut records = rows::empty(&compared(&self.matcher.sources));
-        for node in &nodes {
-            if let Some((said, _)) = self.stored.get(node) {
-                rows::push(&mut records, said);
+        for node in nodes {
+            rows::push(&mut records, &self.stored[node].0);
+        }
+        records
+    }
+
+    fn scorer<'r>(&'r self, records: &'r Records) -> Result<Scorer<'r>> {
+        let weights = Arc::clone(&self.model.weights);
+        Scorer::with_weights(&self.model.trained.model, weights, records)
+            .map_err(|error| Error::internal(error.to_string()))
+    }
+
+    /// Tells links from weak bridges in all that hangs together with what was found anew.
+    fn settle(&mut self, found: BTreeMap<Pair, Option<Found>>) -> Result<Vec<Change>> {
+        // Groups are made of pairs that weigh enough for a review.
+        let enough = self.model.trained.thresholds.review;
+        let mut near: HashMap<i64, Vec<Pair>> = HashMap::new();
+        let mut frontier: BTreeSet<i64> = BTreeSet::new();
+        for (&(a, b), found) in &found {
+            frontier.extend([a, b]);
+            if found.is_some_and(|found| found.weight >= enough) {
+                near.entry(a).or_default().push((a, b));
+                near.entry(b).or_default().push((a, b));
             }
         }
-        let scorer = Scorer::with_weights(
-            &self.model.trained.model,
-            Arc::clone(&self.model.weights),
-            &records,
-        )
-        .map_err(|error| Error::internal(error.to_string()))?;
-        let mut scoring = scorer.scoring();
-        let mut changes = Vec::with_capacity(pairs.len());
-        for &ends in pairs {
-            let mut found = None;
-            if given.contains(&ends) {
-                let (a, b) = (place[&ends.0], place[&ends.1]);
-                let verdict = scoring.verdict(a, b);
-                let kind = match tied.contains(&ends) {
-                    true => self.model.trained.kind_of_tied(&verdict),
-                    false => self.model.trained.kind(&verdict),
-                };
-                found = kind.map(|kind| {
-                    as_match(&cdp_engine::matching::matcher::Pair {
-                        a,
-                        b,
-                        kind,
-                        weight: verdict.weight,
-                        probability: verdict.probability,
-                        household: verdict.household,
-                    })
-                });
+        let mut nodes: BTreeSet<i64> = BTreeSet::new();
+        let mut before: BTreeMap<Pair, Kind> = BTreeMap::new();
+        let mut together: BTreeSet<Pair> = BTreeSet::new();
+        while !frontier.is_empty() {
+            pgrx::check_for_interrupts!();
+            let asked: Vec<i64> = frontier.iter().copied().collect();
+            nodes.extend(&asked);
+            let mut next: BTreeSet<i64> = BTreeSet::new();
+            matched::at_nodes(&asked, |stored| {
+                let (ends, matcher) = stored.key;
+                if matcher == self.matcher.id {
+                    before.insert(ends, stored.kind);
+                    if stored.weight >= enough && !found.contains_key(&ends) {
+                        together.insert(ends);
+                        next.extend([ends.0, ends.1]);
+                    }
+                }
+                Ok(())
+            })?;
+            for pair in asked.iter().filter_map(|node| near.get(node)).flatten() {
+                together.insert(*pair);
+                next.extend([pair.0, pair.1]);
             }
-            changes.push(((ends, self.matcher.id), found));
+            frontier = &next - &nodes;
+        }
+        self.load(nodes.iter().copied())?;
+        let ends: Vec<Pair> = together.into_iter().collect();
+        let standing: Vec<i64> = nodes
+            .into_iter()
+            .filter(|node| self.stored.contains_key(node))
+            .collect();
+        let place: HashMap<i64, u32> = (0..).zip(&standing).map(|(n, &node)| (node, n)).collect();
+        let records = self.records(standing.iter());
+        let scorer = self.scorer(&records)?;
+        let mut scoring = scorer.scoring();
+        let mut pairs: Vec<Found> = ends
+            .iter()
+            .filter_map(|(a, b)| self.found(&mut scoring, (place[a], place[b]), false))
+            .collect();
+        if pairs.len() != ends.len() {
+            return Err(Error::internal("a pair that weighs less than it did"));
+        }
+        self.model
+            .trained
+            .settle(
+                &scorer,
+                &records,
+                &mut pairs,
+                &work::alone(),
+                &Cancel::default(),
+            )
+            .map_err(|failure| Error::internal(failure.to_string()))?;
+        let key = |ends| (ends, self.matcher.id);
+        let mut changes: Vec<Change> = Vec::new();
+        let mut settled: HashSet<Pair> = HashSet::new();
+        for (&ends, pair) in ends.iter().zip(&pairs) {
+            settled.insert(ends);
+            let now = as_match(pair);
+            if found.contains_key(&ends) || before.get(&ends) != Some(&now.kind) {
+                changes.push((key(ends), Some(now)));
+            }
+        }
+        for (ends, found) in found {
+            if !settled.contains(&ends) {
+                changes.push((key(ends), found.as_ref().map(as_match)));
+            }
         }
         Ok(changes)
     }

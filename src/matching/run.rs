@@ -1,15 +1,15 @@
 //! `cdp.train_matcher()` and `cdp.run_matcher()`, and running all anew for a rebuild.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use cdp_engine::matching::matcher::{Kind as Found, Pair};
+use cdp_engine::matching::matcher::{Kind as Found, Pair, Run};
 use cdp_engine::matching::{LiveKeys, Matcher as Trained};
 use pgrx::prelude::*;
 
 use super::rows::{self, MOST_TIED, Nodes};
 use super::store::{self, Matcher, compared};
 use super::work;
-use crate::identity::asserted::pair;
+use crate::identity::asserted::{Pair as Ends, pair};
 use crate::identity::history::Cause;
 use crate::identity::matched::{self, Change, Kind, Match};
 use crate::pg::append::append;
@@ -30,8 +30,7 @@ use crate::{args, install, pipeline};
 fn train_matcher(matcher: Option<&str>) -> i32 {
     under_lock("cdp.train_matcher()", |by| {
         let matcher = store::by_name(matcher)?;
-        let nodes = rows::all(&matcher)?;
-        let (_, version) = train(&matcher, nodes, by)?;
+        let (_, _, version) = train(&matcher, Input::read(&matcher)?, by)?;
         progress::finish();
         Ok(version)
     })
@@ -51,22 +50,31 @@ fn run_matcher(
 ) -> TableIterator<'static, (name!(kind, String), name!(pairs, i64))> {
     let counted = under_lock("cdp.run_matcher()", |by| {
         let mut matcher = store::by_name(matcher)?;
-        let mut nodes = rows::all(&matcher)?;
-        if matcher.model.is_none() {
-            let (trained_on, version) = train(&matcher, nodes, by)?;
-            nodes = trained_on;
-            matcher.model = Some(version);
-        }
-        let (found, changes) = run(&matcher, nodes)?;
+        let input = Input::read(&matcher)?;
+        let (input, run) = match matcher.model {
+            Some(_) => run(&matcher, input)?,
+            None => {
+                let (input, run, version) = train(&matcher, input, by)?;
+                matcher.model = Some(version);
+                (input, run)
+            }
+        };
+        store::put_findings(&matcher, &run.findings)?;
         sql::run(
             "UPDATE cdp.matchers SET live = true WHERE matcher_id = $1",
             args![matcher.id],
         );
+        let mut counts: BTreeMap<&'static str, i64> = BTreeMap::new();
+        for pair in &run.pairs {
+            *counts.entry(as_match(pair).kind.name()).or_default() += 1;
+        }
+        let changes = write(&matcher, input, run)?;
         pipeline::rematch(&Rules::load()?, &changes, &Cause::Match)?;
         progress::finish();
-        Ok(found)
+        Ok(counts)
     });
-    TableIterator::new(counted.or_raise())
+    let counted = counted.or_raise().into_iter();
+    TableIterator::new(counted.map(|(kind, pairs)| (kind.to_owned(), pairs)))
 }
 
 /// Runs a change as the owner role, under the pipeline lock, given who asked for it.
@@ -85,17 +93,47 @@ fn under_lock<T>(what: &str, body: impl FnOnce(&str) -> Result<T>) -> Result<T> 
     })
 }
 
-/// Trains a matcher on records; these, and the version of the model.
-fn train(matcher: &Matcher, nodes: Nodes, by: &str) -> Result<(Nodes, i32)> {
-    let decisions = decisions(&nodes.nodes)?;
+/// What a matcher reads.
+struct Input {
+    nodes: Nodes,
+    /// The pairs of records that show one identifier, each the lower place first.
+    tied: Vec<(u32, u32)>,
+    /// Identifiers, each with a record that shows it.
+    shows: Vec<(i64, i64)>,
+}
+
+impl Input {
+    fn read(matcher: &Matcher) -> Result<Self> {
+        let nodes = rows::all(matcher)?;
+        let (tied, shows) = tied(matcher, &nodes.nodes)?;
+        Ok(Self { nodes, tied, shows })
+    }
+}
+
+/// Trains a matcher, and runs it; the version of the model.
+fn train(matcher: &Matcher, input: Input, by: &str) -> Result<(Input, Run, i32)> {
+    let decisions = decisions(&input.nodes.nodes)?;
     let spec = matcher.spec()?;
     let limits = work::limits(None);
-    let (nodes, model) = work::run("training", move |cancel, tell| {
-        let model = Trained::train(&spec, &nodes.records, &decisions, &limits, cancel, tell)?;
-        Ok((nodes, model))
+    let (input, model, run) = work::run("training", move |cancel, tell| {
+        let Input { nodes, tied, .. } = &input;
+        let records = &nodes.records;
+        let (model, run) = Trained::train(&spec, records, &decisions, tied, &limits, cancel, tell)?;
+        Ok((input, model, run))
     })?;
-    let version = store::put_model(matcher, &model, nodes.records.len(), by)?;
-    Ok((nodes, version))
+    let version = store::put_model(matcher, &model, input.nodes.records.len(), by)?;
+    Ok((input, run, version))
+}
+
+/// Runs a matcher by the model in force.
+fn run(matcher: &Matcher, input: Input) -> Result<(Input, Run)> {
+    let trained = store::model(matcher)?.trained.clone();
+    let limits = work::limits(None);
+    work::run("matching", move |cancel, tell| {
+        let Input { nodes, tied, .. } = &input;
+        let run = trained.run(&nodes.records, tied, &limits, cancel, tell)?;
+        Ok((input, run))
+    })
 }
 
 /// What was decided by hand of these records: places, and whether they are one person.
@@ -120,10 +158,9 @@ fn decisions(nodes: &[i64]) -> Result<Vec<(u32, u32, bool)>> {
 
 /// The pairs of records that show one identifier, each the lower place first; and by what each record is
 /// found so.
-fn tied(
-    matcher: &Matcher,
-    places: &HashMap<i64, u32>,
-) -> Result<(Vec<(u32, u32)>, Vec<(i64, i64)>)> {
+#[allow(clippy::type_complexity)]
+fn tied(matcher: &Matcher, nodes: &[i64]) -> Result<(Vec<(u32, u32)>, Vec<(i64, i64)>)> {
+    let places: HashMap<i64, u32> = (0..).zip(nodes).map(|(n, &node)| (node, n)).collect();
     let mut shows: Vec<(i64, i64)> = Vec::new();
     rows::shown(matcher, |record, identifiers| {
         let others = identifiers.iter().filter(|&&node| node != record);
@@ -149,38 +186,14 @@ fn tied(
     Ok((tied, shows))
 }
 
-/// How many pairs there are of each kind.
-type Counts = Vec<(String, i64)>;
-
-/// Matches all records; what differs from what is stored. Keys and what records say are written.
-fn run(matcher: &Matcher, nodes: Nodes) -> Result<(Counts, Vec<Change>)> {
-    let model = store::model(matcher)?;
-    let places: HashMap<i64, u32> = (0..)
-        .zip(&nodes.nodes)
-        .map(|(n, &node)| (node, n))
-        .collect();
-    let (tied, shows) = tied(matcher, &places)?;
-    drop(places);
-    let limits = work::limits(None);
-    let trained = model.trained.clone();
-    let (nodes, pairs) = work::run("matching", move |cancel, tell| {
-        let (pairs, _) = trained.run(&nodes.records, &tied, &limits, cancel, tell)?;
-        Ok((nodes, pairs))
-    })?;
-    let found: Vec<(crate::identity::asserted::Pair, Match)> = found(&nodes.nodes, &pairs);
-    drop(pairs);
-    let mut counts: HashMap<&'static str, i64> = HashMap::new();
-    for (_, one) in &found {
-        *counts.entry(one.kind.name()).or_default() += 1;
-    }
-    let mut counts: Counts = counts
-        .into_iter()
-        .map(|(kind, pairs)| (kind.to_owned(), pairs))
-        .collect();
-    counts.sort();
+/// Writes keys and what records say; what is found that is not stored so.
+fn write(matcher: &Matcher, input: Input, run: Run) -> Result<Vec<Change>> {
+    let found = found(&input.nodes.nodes, &run.pairs);
+    drop(run);
     let changes = differences(matcher, &found)?;
-    write_keys(matcher, &model.trained, &nodes, shows)?;
-    Ok((counts, changes))
+    let model = store::model(matcher)?;
+    write_keys(matcher, &model.trained, &input.nodes, input.shows)?;
+    Ok(changes)
 }
 
 /// A pair as the graph takes it.
@@ -188,6 +201,7 @@ pub fn as_match(pair: &Pair) -> Match {
     Match {
         kind: match pair.kind {
             Found::Link => Kind::Link,
+            Found::Cut => Kind::Cut,
             Found::Review => Kind::Review,
             Found::Household => Kind::Household,
             Found::NonMatch => Kind::NonMatch,
@@ -198,7 +212,7 @@ pub fn as_match(pair: &Pair) -> Match {
     }
 }
 
-fn found(nodes: &[i64], pairs: &[Pair]) -> Vec<(crate::identity::asserted::Pair, Match)> {
+fn found(nodes: &[i64], pairs: &[Pair]) -> Vec<(Ends, Match)> {
     let mut found: Vec<_> = pairs
         .iter()
         .map(|one| {
@@ -211,10 +225,7 @@ fn found(nodes: &[i64], pairs: &[Pair]) -> Vec<(crate::identity::asserted::Pair,
 }
 
 /// What is found now and was not stored so, or is found no more.
-fn differences(
-    matcher: &Matcher,
-    found: &[(crate::identity::asserted::Pair, Match)],
-) -> Result<Vec<Change>> {
+fn differences(matcher: &Matcher, found: &[(Ends, Match)]) -> Result<Vec<Change>> {
     let mut seen = vec![false; found.len()];
     let mut changes: Vec<Change> = Vec::new();
     reader::each(
@@ -325,11 +336,11 @@ pub fn keys_of(matcher: &Matcher, model: &Trained) -> Result<LiveKeys> {
 
 /// Runs all matchers that were run anew, with the models in force, and writes what they find; the
 /// links that they find no more. The graph follows. Under the pipeline lock.
-pub fn rebuild() -> Result<Vec<crate::identity::asserted::Pair>> {
+pub fn rebuild() -> Result<Vec<Ends>> {
     let mut unmatched = Vec::new();
     for matcher in store::live()? {
-        let nodes = rows::all(&matcher)?;
-        let (_, changes) = run(&matcher, nodes)?;
+        let (input, run) = run(&matcher, Input::read(&matcher)?)?;
+        let changes = write(&matcher, input, run)?;
         let mut concerned = matched::concerned();
         matched::replace(&changes, &mut concerned)?;
         unmatched.extend(concerned.unmatched);

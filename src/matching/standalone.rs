@@ -1,7 +1,7 @@
 //! `cdp.dedupe()` and `cdp.link_records()`: matching alone, of the rows of any query.
 
 use cdp_engine::matching::Matcher;
-use cdp_engine::matching::matcher::{Kind, Pair};
+use cdp_engine::matching::matcher::{Kind, Pair, Run};
 use pgrx::prelude::*;
 use serde_json::Value;
 
@@ -120,12 +120,13 @@ fn matched(shapes: &[Shape], given: &Given) -> Result<Found> {
     }
     let Table { records, keys } = table;
     let limits = work::limits(second);
-    let (pairs, clusters) = work::run("matching", move |cancel, tell| {
-        let matcher = Matcher::train(&spec, &records, &[], &limits, cancel, tell)?;
-        let (pairs, _) = matcher.run(&records, &[], &limits, cancel, tell)?;
-        let clusters = clusters(records.len(), &pairs);
-        Ok((pairs, clusters))
+    let run = work::run("matching", move |cancel, tell| {
+        let (_, run) = Matcher::train(&spec, &records, &[], &[], &limits, cancel, tell)?;
+        Ok(run)
     })?;
+    let Run {
+        pairs, clusters, ..
+    } = run;
     progress::finish();
     Ok(Found {
         keys,
@@ -134,27 +135,11 @@ fn matched(shapes: &[Shape], given: &Given) -> Result<Found> {
     })
 }
 
-/// The cluster of each record: the lowest place in it.
-fn clusters(records: u32, pairs: &[Pair]) -> Vec<u32> {
-    let mut up: Vec<u32> = (0..records).collect();
-    fn root(up: &mut [u32], mut at: u32) -> u32 {
-        while up[at as usize] != at {
-            up[at as usize] = up[up[at as usize] as usize];
-            at = up[at as usize];
-        }
-        at
-    }
-    for pair in pairs.iter().filter(|pair| pair.kind == Kind::Link) {
-        let (a, b) = (root(&mut up, pair.a), root(&mut up, pair.b));
-        up[a.max(b) as usize] = a.min(b);
-    }
-    (0..records).map(|record| root(&mut up, record)).collect()
-}
-
 /// A kind, as SQL names it.
 pub fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::Link => "link",
+        Kind::Cut => "cut",
         Kind::Review => "review",
         Kind::Household => "household",
         Kind::NonMatch => "non_match",

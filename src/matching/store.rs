@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cdp_engine::matching::model::Weights;
+use cdp_engine::matching::report::Findings;
 use cdp_engine::matching::{Matcher as Trained, Meaning, Spec};
 use serde_json::Value;
 
@@ -205,4 +206,30 @@ pub fn put_model(matcher: &Matcher, model: &Trained, records: u32, by: &str) -> 
         args![matcher.id, version],
     );
     Ok(version)
+}
+
+/// Keeps what a run counted with the model in force.
+pub fn put_findings(matcher: &Matcher, findings: &Findings) -> Result<()> {
+    let report = serde_json::to_string(findings)
+        .map_err(|error| Error::internal(format!("findings cannot be written: {error}")))?;
+    sql::run(
+        "UPDATE cdp.matcher_models SET report = $3::text::pg_catalog.jsonb WHERE matcher_id = $1 AND version = $2",
+        args![matcher.id, matcher.model, report],
+    );
+    Ok(())
+}
+
+/// What the last run by the model in force counted.
+pub fn findings(matcher: &Matcher) -> Result<Findings> {
+    let report = sql::read_first(
+        "SELECT report::text FROM cdp.matcher_models WHERE matcher_id = $1 AND version = $2",
+        args![matcher.id, matcher.model],
+        |row| row.want::<String>(1),
+    );
+    let findings = report
+        .map(|report| serde_json::from_str(&report))
+        .transpose();
+    let findings =
+        findings.map_err(|error| Error::internal(format!("findings cannot be read: {error}")))?;
+    Ok(findings.unwrap_or_default())
 }

@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicU64;
 use serde::{Deserialize, Serialize};
 
 use super::blocking::{self, BlockingError, Blocks, Budget, Rule};
+use super::cluster::{self, ScoredPair, Tree};
 use super::model::Verdict;
+use super::report::{Findings, Found, Histogram, Point};
 use super::score::{SURE, Scorer};
 use super::{Error, Model, Progress, Records, Spec, train};
 use crate::background::Cancel;
@@ -23,27 +25,10 @@ pub struct Thresholds {
 
 /// A pair more probable than this to be of one household, and not of one person, is one.
 const HOUSEHOLD: f64 = 0.5;
-/// A pair that is one person with so little probability is surely two: `apart`.
-const SURELY_TWO: f64 = 0.01;
-/// With so much probability it is worth somebody's look: `review`.
-const WORTH_A_LOOK: f64 = 0.1;
-
-fn weight_of(probability: f64) -> i32 {
-    ((probability / (1.0 - probability)).log2() * 100.0).round() as i32
-}
-
-impl Thresholds {
-    fn of(model: &Model) -> Self {
-        let link = model.threshold.min(SURE);
-        let apart = weight_of(SURELY_TWO).min(link - 1);
-        let review = weight_of(WORTH_A_LOOK).min(link);
-        Thresholds {
-            link,
-            review: review.max(apart + 1),
-            apart,
-        }
-    }
-}
+/// A pair of one person in ten: it is worth somebody's look. No cluster is made of less.
+const REVIEW: i32 = -317;
+/// A pair of one person in a hundred: surely two.
+const APART: i32 = -663;
 
 /// What a pair is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,6 +36,8 @@ impl Thresholds {
 pub enum Kind {
     /// One person.
     Link,
+    /// One person by itself, but a weak bridge between two groups that agree well each.
+    Cut,
     /// Perhaps one person.
     Review,
     /// Two persons of one household.
@@ -166,9 +153,31 @@ impl Limits {
     }
 }
 
+/// What a run found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The pairs that are something, in the order of records.
+    pub pairs: Vec<Pair>,
+    /// For each record its cluster: the lowest record of it.
+    pub clusters: Vec<u32>,
+    /// What there is to tell of it.
+    pub findings: Findings,
+}
+
+/// Pairs as they were scored: not yet told what each is.
+struct Scored {
+    pairs: Vec<Pair>,
+    findings: Findings,
+    /// How many pairs of one person no rule finds.
+    missed: f64,
+}
+
+/// The sample of records that are weighed with a copy of themselves.
+const COPIES: usize = 100_000;
+
 impl Matcher {
-    /// Trains one on records; `decisions` are pairs of which somebody has said whether they are one
-    /// person.
+    /// Trains a matcher on records, and runs it over them. `decisions` are pairs of which somebody has said
+    /// whether they are one person; `tied` as in [`run`](Self::run).
     ///
     /// # Errors
     /// When the specification does not fit the records, when memory does not suffice, when told to stop.
@@ -176,52 +185,48 @@ impl Matcher {
         spec: &Spec,
         records: &Records,
         decisions: &[(u32, u32, bool)],
+        tied: &[(u32, u32)],
         limits: &Limits,
         cancel: &Cancel,
         progress: Progress<'_>,
-    ) -> Result<Self, Failure> {
-        let model = train(spec, records, decisions, cancel, progress)?;
-        progress("blocking rules", 0.9);
-        let rules = blocking::choose(
-            records,
-            &Budget::of(records.len()),
-            &limits.blocking(),
-            None,
-            cancel,
-        )?;
-        Ok(Matcher {
-            thresholds: Thresholds::of(&model),
+    ) -> Result<(Self, Run), Failure> {
+        let mut model = train(spec, records, decisions, cancel, progress)?;
+        progress("blocking rules", 0.0);
+        let budget = Budget::of(records.len());
+        let rules = blocking::choose(records, &budget, &limits.blocking(), None, cancel)?;
+        let scorer = Scorer::new(&model, records)?;
+        let scored = score(&scorer, &rules, records, tied, limits, cancel, progress)?;
+        let tree = tree(&scorer, records, &scored.pairs, limits, cancel)?;
+        let chosen = match spec.settings.precision {
+            None => tree.best(scored.missed).map(|best| best.threshold),
+            // Where no threshold holds it, only what a rule says is one person.
+            Some(precision) => tree
+                .precise(precision, scored.missed)
+                .map(|precise| precise.threshold)
+                .or(Some(SURE)),
+        };
+        let link = chosen.unwrap_or(model.threshold).clamp(REVIEW + 1, SURE);
+        let run = finish(scored, &tree, link);
+        drop(scorer);
+        model.threshold = link;
+        let matcher = Matcher {
             model,
             rules,
-        })
+            thresholds: Thresholds {
+                link,
+                review: REVIEW,
+                apart: APART,
+            },
+        };
+        Ok((matcher, run))
     }
 
-    /// What a pair of that verdict is; none where it is nothing to speak of.
-    pub fn kind(&self, verdict: &Verdict) -> Option<Kind> {
-        if verdict.weight >= self.thresholds.link {
-            Some(Kind::Link)
-        } else if verdict.weight >= self.thresholds.review {
-            Some(Kind::Review)
-        } else if verdict.household >= HOUSEHOLD {
-            Some(Kind::Household)
-        } else {
-            None
-        }
-    }
-
-    /// What a pair of that verdict is, where the two share an identifier that would make them one.
-    pub fn kind_of_tied(&self, verdict: &Verdict) -> Option<Kind> {
-        let apart = verdict.weight <= self.thresholds.apart;
-        self.kind(verdict)
-            .or_else(|| apart.then_some(Kind::NonMatch))
-    }
-
-    /// All pairs of records that are something, in the order of records. `tied` are pairs, the lower
-    /// position first, that share an identifier: of them it is also told which are surely two persons.
-    /// The result does not depend on the number of threads.
+    /// All pairs of records that are something. `tied` are pairs, the lower position first, that share an
+    /// identifier: of them it is also told which are surely two persons. The result does not depend on
+    /// the number of threads.
     ///
     /// # Errors
-    /// As [`train`](Self::train).
+    /// When memory does not suffice, when told to stop.
     pub fn run(
         &self,
         records: &Records,
@@ -229,53 +234,310 @@ impl Matcher {
         limits: &Limits,
         cancel: &Cancel,
         progress: Progress<'_>,
-    ) -> Result<(Vec<Pair>, Vec<blocking::RuleReport>), Failure> {
-        progress("blocks", 0.0);
-        let done = AtomicU64::new(0);
-        let blocks = Blocks::build(records, &self.rules, &limits.blocking(), cancel, &done)?;
+    ) -> Result<Run, Failure> {
         let scorer = Scorer::new(&self.model, records)?;
-        progress("pairs", 0.2);
-        let done = AtomicU64::new(0);
-        let total = blocks.pairs().max(1) as f64;
-        let allowed = limits.memory.saturating_sub(blocks.memory());
-        let most = allowed / size_of::<Pair>() as u64 / limits.threads.max(1) as u64;
-        let start = || (scorer.scoring(), Vec::new());
-        let states = blocks.stream(limits.threads, cancel, &done, start, |state, chunk| {
-            let (scoring, found) = state;
-            for &(a, b) in chunk.pairs {
-                if found.len() as u64 > most {
-                    break;
-                }
-                let verdict = scoring.verdict(a, b);
-                found.extend(self.kind(&verdict).map(|kind| pair((a, b), kind, &verdict)));
+        let scored = score(
+            &scorer,
+            &self.rules,
+            records,
+            tied,
+            limits,
+            cancel,
+            progress,
+        )?;
+        let tree = tree(&scorer, records, &scored.pairs, limits, cancel)?;
+        Ok(finish(scored, &tree, self.thresholds.link))
+    }
+
+    /// What a pair of that verdict is by itself; none where it is nothing to speak of. `tied`: the two share
+    /// an identifier that would make them one.
+    pub fn kind(&self, verdict: &Verdict, tied: bool) -> Option<Kind> {
+        match alone(verdict, tied) {
+            Some(Kind::Review) if verdict.weight >= self.thresholds.link => Some(Kind::Link),
+            kind => kind,
+        }
+    }
+
+    /// Tells links from weak bridges: `pairs` are all pairs of some records that weigh enough to be reviewed.
+    /// A record that none of them leads to may be missing; what the others are is the same without it.
+    ///
+    /// # Errors
+    /// When told to stop.
+    pub fn settle(
+        &self,
+        scorer: &Scorer<'_>,
+        records: &Records,
+        pairs: &mut [Pair],
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<(), Failure> {
+        let tree = tree(scorer, records, pairs, limits, cancel)?;
+        settle(
+            pairs,
+            &tree.clusters(self.thresholds.link),
+            self.thresholds.link,
+        );
+        Ok(())
+    }
+}
+
+/// What a pair is before clusters are known; what may be a link is for review.
+fn alone(verdict: &Verdict, tied: bool) -> Option<Kind> {
+    if verdict.weight >= REVIEW {
+        Some(Kind::Review)
+    } else if verdict.household >= HOUSEHOLD {
+        Some(Kind::Household)
+    } else {
+        (tied && verdict.weight <= APART).then_some(Kind::NonMatch)
+    }
+}
+
+/// Scores the pairs that blocks give, and those that are tied.
+fn score(
+    scorer: &Scorer<'_>,
+    rules: &[Rule],
+    records: &Records,
+    tied: &[(u32, u32)],
+    limits: &Limits,
+    cancel: &Cancel,
+    progress: Progress<'_>,
+) -> Result<Scored, Failure> {
+    progress("blocks", 0.0);
+    let done = AtomicU64::new(0);
+    let blocks = Blocks::build(records, rules, &limits.blocking(), cancel, &done)?;
+    progress("pairs", 0.0);
+    let done = AtomicU64::new(0);
+    let total = blocks.pairs().max(1) as f64;
+    let allowed = limits.memory.saturating_sub(blocks.memory());
+    let most = allowed / size_of::<Pair>() as u64 / limits.threads.max(1) as u64 / 2;
+    let start = || (scorer.scoring(), Vec::new(), Histogram::default());
+    let states = blocks.stream(limits.threads, cancel, &done, start, |state, chunk| {
+        let (scoring, found, histogram) = state;
+        for &(a, b) in chunk.pairs {
+            let verdict = scoring.verdict(a, b);
+            histogram.add(verdict.weight);
+            if found.len() as u64 <= most {
+                found.extend(alone(&verdict, false).map(|kind| pair((a, b), kind, &verdict)));
             }
-            let done = done.load(std::sync::atomic::Ordering::Relaxed) as f64;
-            progress("pairs", 0.2 + 0.7 * (done / total).min(1.0));
+        }
+        let done = done.load(std::sync::atomic::Ordering::Relaxed) as f64;
+        progress("pairs", (done / total).min(1.0));
+    });
+    let states = states.ok_or(Failure::Cancelled)?;
+    let most_found = states.iter().map(|(_, found, _)| found.len() as u64).max();
+    if most_found.is_some_and(|found| found > most) {
+        return Err(Failure::Memory {
+            what: "the pairs found",
+            needed: limits.memory + limits.memory / 2,
+            allowed: limits.memory,
         });
-        let states = states.ok_or(Failure::Cancelled)?;
-        if states.iter().any(|(_, found)| found.len() as u64 > most) {
-            return Err(Failure::Memory {
-                what: "the pairs found",
-                needed: limits.memory + limits.memory / 2,
-                allowed: limits.memory,
+    }
+    let mut findings = Findings {
+        records: u64::from(records.len()),
+        rules: blocks.report().to_vec(),
+        ..Findings::default()
+    };
+    let mut pairs: Vec<Pair> = Vec::new();
+    for (_, found, histogram) in states {
+        pairs.extend(found);
+        findings.pairs.merge(&histogram);
+    }
+    let recall = blocking::estimate_recall(
+        pairs
+            .iter()
+            .filter(|pair| pair.weight >= REVIEW)
+            .map(|pair| (blocks.mask(pair.a, pair.b), pair.probability)),
+    );
+    drop(blocks);
+    findings.recall = Some(recall.recall);
+    let mut scoring = scorer.scoring();
+    for (n, &(a, b)) in tied.iter().enumerate() {
+        if n % 4096 == 0 && cancel.is_set() {
+            return Err(Failure::Cancelled);
+        }
+        let verdict = scoring.verdict(a, b);
+        pairs.extend(alone(&verdict, true).map(|kind| pair((a, b), kind, &verdict)));
+    }
+    let step = (records.len() as usize).div_ceil(COPIES).max(1);
+    for record in (0..records.len()).step_by(step) {
+        findings.copies.add(scoring.weight(record, record));
+    }
+    pairs.sort_unstable_by_key(|pair| (pair.a, pair.b));
+    pairs.dedup_by_key(|pair| (pair.a, pair.b));
+    Ok(Scored {
+        pairs,
+        findings,
+        missed: recall.missed,
+    })
+}
+
+/// The clusters of records at every threshold.
+fn tree(
+    scorer: &Scorer<'_>,
+    records: &Records,
+    pairs: &[Pair],
+    limits: &Limits,
+    cancel: &Cancel,
+) -> Result<Tree, Failure> {
+    let settings = cluster::Settings {
+        second: limits.second,
+        threads: limits.threads,
+        ..cluster::Settings::default()
+    };
+    let scored: Vec<ScoredPair> = pairs
+        .iter()
+        .filter(|pair| pair.weight >= settings.lowest)
+        .map(|&Pair { a, b, weight, .. }| ScoredPair { a, b, weight })
+        .collect();
+    let weights = |pairs: &[(u32, u32)]| {
+        let mut scoring = scorer.scoring();
+        pairs.iter().map(|&(a, b)| scoring.weight(a, b)).collect()
+    };
+    let names = names(records, &scored);
+    Tree::build(
+        records.len(),
+        &scored,
+        &names,
+        Some(&weights),
+        &settings,
+        cancel,
+    )
+    .ok_or(Failure::Cancelled)
+}
+
+/// A hash of what each record of these pairs says.
+fn names(records: &Records, pairs: &[ScoredPair]) -> Vec<u64> {
+    let mut names = vec![0; records.len() as usize];
+    for record in pairs.iter().flat_map(|pair| [pair.a, pair.b]) {
+        let name = &mut names[record as usize];
+        if *name != 0 {
+            continue;
+        }
+        for column in &records.columns {
+            let mut texts: Vec<&str> = column
+                .of(record)
+                .iter()
+                .map(|&value| &*column.values[value as usize].text)
+                .collect();
+            texts.sort_unstable();
+            for text in texts {
+                *name = xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), *name);
+            }
+            *name = name.rotate_left(5).wrapping_add(1);
+        }
+    }
+    names
+}
+
+/// Tells links from weak bridges and from what is for review.
+fn settle(pairs: &mut [Pair], clusters: &[u32], link: i32) {
+    let mut within: Vec<usize> = Vec::new();
+    let mut up: Vec<u32> = (0..clusters.len() as u32).collect();
+    for (place, pair) in pairs.iter_mut().enumerate() {
+        if pair.weight < REVIEW {
+            continue;
+        }
+        let together = clusters[pair.a as usize] == clusters[pair.b as usize];
+        pair.kind = match (together, pair.weight >= link) {
+            (true, true) => {
+                unite(&mut up, pair.a, pair.b);
+                Kind::Link
+            }
+            (false, true) => Kind::Cut,
+            (together, false) => {
+                if together {
+                    within.push(place);
+                }
+                Kind::Review
+            }
+        };
+    }
+    // Where only weaker pairs lead from one part of a cluster to another, the strongest of them join it.
+    within.sort_by_key(|&place| std::cmp::Reverse(pairs[place].weight));
+    let mut start = 0;
+    while let Some(&first) = within.get(start) {
+        let weight = pairs[first].weight;
+        let alike = within[start..]
+            .iter()
+            .take_while(|&&place| pairs[place].weight == weight)
+            .count();
+        let alike = &within[start..start + alike];
+        start += alike.len();
+        for &place in alike {
+            let Pair { a, b, .. } = pairs[place];
+            if root(&mut up, a) != root(&mut up, b) {
+                pairs[place].kind = Kind::Link;
+            }
+        }
+        for &place in alike {
+            if pairs[place].kind == Kind::Link {
+                unite(&mut up, pairs[place].a, pairs[place].b);
+            }
+        }
+    }
+}
+
+fn root(up: &mut [u32], mut at: u32) -> u32 {
+    while up[at as usize] != at {
+        up[at as usize] = up[up[at as usize] as usize];
+        at = up[at as usize];
+    }
+    at
+}
+
+fn unite(up: &mut [u32], a: u32, b: u32) {
+    let (a, b) = (root(up, a), root(up, b));
+    up[a.max(b) as usize] = a.min(b);
+}
+
+/// What a run found, at a threshold.
+fn finish(scored: Scored, tree: &Tree, link: i32) -> Run {
+    let Scored {
+        mut pairs,
+        mut findings,
+        missed,
+    } = scored;
+    let clusters = tree.clusters(link);
+    settle(&mut pairs, &clusters, link);
+    let count = |kind: Kind| pairs.iter().filter(|pair| pair.kind == kind).count() as u64;
+    let mut sizes = vec![0u32; clusters.len()];
+    for &cluster in &clusters {
+        sizes[cluster as usize] += 1;
+    }
+    let several = || sizes.iter().filter(|&&size| size > 1);
+    findings.found = Found {
+        links: count(Kind::Link),
+        cuts: count(Kind::Cut),
+        review: count(Kind::Review),
+        households: count(Kind::Household),
+        clusters: several().count() as u64,
+        clustered: several().map(|&size| u64::from(size)).sum(),
+    };
+    findings.expected = thinned(tree.expected(missed));
+    Run {
+        pairs,
+        clusters,
+        findings,
+    }
+}
+
+/// Of many thresholds, those a quarter of a bit apart.
+fn thinned(expected: Vec<cluster::Expected>) -> Vec<Point> {
+    const STEP: i32 = 25;
+    let mut points: Vec<Point> = Vec::new();
+    for one in expected {
+        let near =
+            |point: &Point| point.threshold.div_euclid(STEP) == one.threshold.div_euclid(STEP);
+        if !points.last().is_some_and(near) {
+            points.push(Point {
+                threshold: one.threshold,
+                precision: one.precision,
+                interval: one.interval,
+                recall: one.recall,
             });
         }
-        let mut pairs: Vec<Pair> = states.into_iter().flat_map(|(_, found)| found).collect();
-        let mut scoring = scorer.scoring();
-        for (n, &(a, b)) in tied.iter().enumerate() {
-            if n % 4096 == 0 && cancel.is_set() {
-                return Err(Failure::Cancelled);
-            }
-            let verdict = scoring.verdict(a, b);
-            pairs.extend(
-                self.kind_of_tied(&verdict)
-                    .map(|kind| pair((a, b), kind, &verdict)),
-            );
-        }
-        pairs.sort_unstable_by_key(|pair| (pair.a, pair.b));
-        pairs.dedup_by_key(|pair| (pair.a, pair.b));
-        Ok((pairs, blocks.report().to_vec()))
     }
+    points
 }
 
 fn pair((a, b): (u32, u32), kind: Kind, verdict: &Verdict) -> Pair {

@@ -13,11 +13,12 @@ mod layout;
 mod svg;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 mod tree;
 
 pub use dot::dot;
 pub use json::json;
+pub(crate) use layout::number;
 pub use svg::svg;
 
 use crate::graph::Decision;
