@@ -2,8 +2,8 @@
 //! million: CDP_LONG=1000000 cargo test --release --test graph_long
 
 use cdp_engine::graph::{
-    Changes, Decision, Evidence, Link, Node, Store, StoredLink, StoredNode, TypeRule, Update,
-    resolve, update,
+    Apart, Changes, Decision, Evidence, Link, Node, Spread, Store, StoredLink, StoredNode,
+    TypeRule, Update, resolve, update,
 };
 
 fn length() -> i64 {
@@ -24,7 +24,7 @@ struct Row {
     /// By profile.
     members: std::collections::HashMap<i64, Vec<i64>>,
     passes: usize,
-    told: Vec<(usize, usize)>,
+    told: Vec<Spread>,
     /// How often may be told how far it is, before it is stopped.
     patience: usize,
 }
@@ -146,12 +146,12 @@ impl Store for Row {
         Ok(links.collect())
     }
 
-    fn cannot_of(&mut self, _: &[i64]) -> Result<Vec<(i64, i64)>, Stopped> {
+    fn apart_of(&mut self, _: &[i64]) -> Result<Vec<Apart<i64>>, Stopped> {
         Ok(Vec::new())
     }
 
-    fn spreads(&mut self, read: usize, reached: usize) -> Result<(), Stopped> {
-        self.told.push((read, reached));
+    fn spreads(&mut self, spread: Spread) -> Result<(), Stopped> {
+        self.told.push(spread);
         match self.told.len() > self.patience {
             true => Err(Stopped),
             false => Ok(()),
@@ -219,9 +219,9 @@ fn a_chain_turns_in_few_passes_and_tells_how_far_it_is() {
     assert_eq!(found.decided.len() as i64, length - 2);
     assert!(row.passes < 40, "{} passes", row.passes);
     assert!(row.told.len() > 50);
-    assert!(row.told.iter().all(|(read, reached)| read <= reached));
+    assert!(row.told.iter().all(|told| told.read <= told.reached));
     assert!(row.told.is_sorted());
-    let reached = row.told.last().map_or(0, |told| told.1 as i64);
+    let reached = row.told.last().map_or(0, |told| told.reached as i64);
     assert!(reached > length - 2_000, "{reached}");
 
     // Stopped on the way, it gives nothing; and once more, everything.

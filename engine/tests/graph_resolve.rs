@@ -1,7 +1,10 @@
 //! The greedy pass over a whole graph, by example.
 
+use cdp_engine::background::Cancel;
+use cdp_engine::graph::whole::Cancelled;
 use cdp_engine::graph::{
-    Apart, ApartBy, Decision, Evidence, Link, Node, Refusal, TypeRule, chain, resolve,
+    Apart, ApartBy, Decision, Evidence, Identifiers, Link, Node, Refusal, TypeRule, chain, resolve,
+    resolve_unless,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -480,4 +483,47 @@ fn a_chain_is_short_and_then_strong() {
     assert_eq!(find(&graph.links, "e1", "a1"), Some(vec![1, 0]));
     assert_eq!(find(&graph.links, "u1", "u1"), Some(vec![]));
     assert_eq!(find(&graph.links[..2], "u1", "r1"), None);
+}
+
+/// The identifiers of a hub's graph. Looked at by value, as links are that nothing else tells apart, it
+/// cancels what looks.
+struct Hub<'a>(usize, &'a Cancel);
+
+impl Identifiers for Hub<'_> {
+    fn len(&self) -> usize {
+        self.0
+    }
+    fn id(&self, node: u32) -> i64 {
+        node.into()
+    }
+    fn type_idx(&self, _: u32) -> u16 {
+        0
+    }
+    fn value(&self, _: u32) -> &str {
+        self.1.set();
+        "one value"
+    }
+}
+
+#[test]
+fn a_pass_under_way_is_given_up() {
+    let leaves = 1 << 17;
+    let links: Vec<Link> = (1..=leaves)
+        .map(|leaf| Link {
+            a: 0,
+            b: leaf,
+            evidence: Evidence::Observed,
+            confirmed: false,
+            first_seen: 0,
+        })
+        .collect();
+    let cancel = Cancel::default();
+    let hub = Hub(leaves as usize + 1, &cancel);
+    let rules = [TypeRule::default()];
+    let found = resolve_unless(&hub, &links, &[], &rules, &cancel);
+    assert_eq!(found, Err(Cancelled));
+    // What is given up before it begins looks at no value.
+    assert!(cancel.is_set());
+    let found = resolve_unless(&hub, &links[..1], &[], &rules, &cancel);
+    assert_eq!(found, Err(Cancelled));
 }

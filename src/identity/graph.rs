@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use cdp_engine::graph::{
-    self, Apart, Changes, Decided, Decision, Evidence, Moved, Node, Store, StoredLink, StoredNode,
-    Update,
+    self, Apart, Changes, Decided, Decision, Evidence, Moved, Node, Spread, Store, StoredLink,
+    StoredNode, Update,
 };
 
 use super::asserted::pair;
@@ -72,9 +72,11 @@ pub fn update(rules: &Rules, concerned: Concerned, known: &Known) -> Result<Outc
             by_hand: anything_by_hand(),
             matched: matched::any(rules),
             phase: "",
+            spread: Spread::default(),
         };
         let update = graph::update(&mut stored, &changes, &rules.type_rules)?;
         let written = update.moved.len() + update.decided.len();
+        super::allow(REACHED, stored.spread.bytes() + written * WRITTEN_BYTES)?;
         stored.tell("identity: writing what a change moved", 0, written);
         touched.extend(write(rules, &update, &new)?);
         outcome.update = Some(update);
@@ -166,13 +168,15 @@ struct Stored<'a> {
     matched: bool,
     /// What is told of a change that spreads far.
     phase: &'static str,
+    spread: Spread,
 }
 
 /// A change that reaches so many nodes takes seconds: it says how far it is, and its passes are left
 /// to a thread, so that they can be cancelled.
 const FAR: usize = 10_000;
-/// What the engine keeps of a node that a change reaches, with its links, at most.
-const NODE_BYTES: usize = 500;
+const REACHED: &str = "the part of the identity graph that a change reaches";
+/// What it takes to write that a node moved or a link was decided, with its history.
+const WRITTEN_BYTES: usize = 600;
 
 impl Stored<'_> {
     /// Says how far a change is that spreads far.
@@ -413,13 +417,15 @@ impl Store for Stored<'_> {
         Ok(apart)
     }
 
-    fn spreads(&mut self, read: usize, reached: usize) -> Result<()> {
+    fn spreads(&mut self, spread: Spread) -> Result<()> {
         pgrx::check_for_interrupts!();
-        self.tell("identity: reading what a change reaches", read, reached);
-        super::allow(
-            "the part of the identity graph that a change reaches",
-            reached * NODE_BYTES,
-        )
+        self.tell(
+            "identity: reading what a change reaches",
+            spread.read,
+            spread.reached,
+        );
+        self.spread = spread;
+        super::allow(REACHED, spread.bytes())
     }
 
     fn run<T: Send + 'static>(

@@ -24,6 +24,7 @@ mod shared;
 pub mod slices;
 
 use asserted::Pair;
+pub use bulk::derives_whole;
 pub use graph::Outcome;
 use history::Cause;
 
@@ -46,6 +47,19 @@ pub fn update(
     let mut sets = evidence.changed;
     if sets.is_empty() && evidence.shown.is_empty() && matches.is_empty() {
         return Ok(Vec::new());
+    }
+    if matches.is_empty() && !slices::concerns(rules) && derives_whole(sets.len() as i64, 0) {
+        match bulk::derive(rules) {
+            Ok(outcome) => {
+                sets.sort_unstable();
+                sets.dedup();
+                history::record(cause, &outcome, &sets)?;
+                return Ok(outcome.touched);
+            }
+            // There are more identifiers in a set than most have. Nothing is written yet.
+            Err(error) if is_too_large(&error) => {}
+            Err(error) => return Err(error),
+        }
     }
     sets.extend(shared::update(rules, &evidence.appeared, known)?);
     sets.sort_unstable();
@@ -92,6 +106,13 @@ pub fn reread(rules: &Rules) -> Result<()> {
     asserted::reread(rules)
 }
 
+/// Whether the graph, or the part of it that a change reaches, takes more memory than is allowed.
+pub fn is_too_large(error: &Error) -> bool {
+    error.code == TOO_LARGE
+}
+
+const TOO_LARGE: pgrx::PgSqlErrorCode = pgrx::PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+
 /// Fails when so many bytes are more than `cdp.graph_memory`.
 fn allow(what: &str, bytes: usize) -> Result<()> {
     if bytes <= guc::graph_memory() {
@@ -99,7 +120,7 @@ fn allow(what: &str, bytes: usize) -> Result<()> {
     }
     let megabytes = bytes.div_ceil(1 << 20);
     Err(Error::new(
-        pgrx::PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+        TOO_LARGE,
         format!("{what} takes more memory than cdp.graph_memory allows"),
     )
     .detail(format!(

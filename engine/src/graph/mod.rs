@@ -31,11 +31,11 @@ pub mod whole;
 
 pub use chain::chain;
 pub use decision::{Decision, Refusal};
-pub use resolve::{Resolution, resolve};
+pub use resolve::{Resolution, resolve, resolve_unless};
 pub use shown::Shown;
 pub use slices::{Sighting, SwitchPoint, Torn, switch_points, torn};
 pub use star::{SetNode, Star, star};
-pub use update::{Changes, Decided, Moved, Store, StoredLink, StoredNode, Update, update};
+pub use update::{Changes, Decided, Moved, Spread, Store, StoredLink, StoredNode, Update, update};
 
 /// What holds for all identifiers of one type. The types of a graph are a slice of these, and a
 /// `type_idx` is a position in that slice.

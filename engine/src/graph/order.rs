@@ -1,6 +1,8 @@
 //! The order in which the greedy pass takes links.
 
+use super::whole::{Cancelled, STRIDE, go_on};
 use super::{Apart, ApartBy, Evidence, Identifiers, Link, TypeRule};
+use crate::background::Cancel;
 use std::collections::BTreeSet;
 
 /// The types from the strongest to the weakest. A type's rank is its place in that row, so that
@@ -135,7 +137,14 @@ impl<'a, N: Identifiers + ?Sized> Order<'a, N> {
 ///
 /// Components never touch, so the pass can take one after the other. That makes it near-linear: what
 /// is sorted is small, fits the cache, and hardly ever ties.
-pub(super) fn by_component(nodes: usize, links: &[Link]) -> (Vec<u32>, Vec<u32>) {
+///
+/// # Errors
+/// When it is cancelled.
+pub(super) fn by_component(
+    nodes: usize,
+    links: &[Link],
+    cancel: &Cancel,
+) -> Result<(Vec<u32>, Vec<u32>), Cancelled> {
     let count = u32::try_from(links.len()).expect("at most 4,294,967,295 links");
     let mut parent: Vec<u32> = (0..nodes as u32).collect();
     let root = |parent: &mut [u32], mut node: u32| {
@@ -146,14 +155,20 @@ pub(super) fn by_component(nodes: usize, links: &[Link]) -> (Vec<u32>, Vec<u32>)
         }
         node
     };
-    for link in links {
-        let (a, b) = (root(&mut parent, link.a), root(&mut parent, link.b));
-        parent[a.max(b) as usize] = a.min(b);
+    for part in links.chunks(STRIDE) {
+        go_on(cancel)?;
+        for link in part {
+            let (a, b) = (root(&mut parent, link.a), root(&mut parent, link.b));
+            parent[a.max(b) as usize] = a.min(b);
+        }
     }
     // How many links each component has; then where they start; then where the next goes.
     let mut starts = vec![0_u32; nodes + 1];
-    for link in links {
-        starts[root(&mut parent, link.a) as usize] += 1;
+    for part in links.chunks(STRIDE) {
+        go_on(cancel)?;
+        for link in part {
+            starts[root(&mut parent, link.a) as usize] += 1;
+        }
     }
     let mut next = 0;
     for start in &mut starts {
@@ -161,6 +176,9 @@ pub(super) fn by_component(nodes: usize, links: &[Link]) -> (Vec<u32>, Vec<u32>)
     }
     let mut order = vec![0; links.len()];
     for (position, link) in (0..count).zip(links) {
+        if (position as usize).is_multiple_of(STRIDE) {
+            go_on(cancel)?;
+        }
         let start = &mut starts[root(&mut parent, link.a) as usize];
         order[*start as usize] = position;
         *start += 1;
@@ -168,7 +186,7 @@ pub(super) fn by_component(nodes: usize, links: &[Link]) -> (Vec<u32>, Vec<u32>)
     // Each start has moved to the next one's: they are ends now.
     starts.pop();
     starts.dedup();
-    (order, starts)
+    Ok((order, starts))
 }
 
 /// Numbers 1, 2, … for the types and the matchers' priorities together, the strongest first, so

@@ -56,10 +56,9 @@ pub trait Store {
     /// All cannot-links and non-matches with one or both ends among these nodes.
     fn apart_of(&mut self, node_ids: &[i64]) -> Result<Vec<Apart<i64>>, Self::Error>;
 
-    /// Told as the change spreads: the links of `read` nodes have been read, of the `reached` ones that
-    /// are known by now. An error stops the update.
-    fn spreads(&mut self, read: usize, reached: usize) -> Result<(), Self::Error> {
-        let _ = (read, reached);
+    /// Told as the change spreads. An error stops the update.
+    fn spreads(&mut self, spread: Spread) -> Result<(), Self::Error> {
+        let _ = spread;
         Ok(())
     }
 
@@ -71,6 +70,25 @@ pub trait Store {
     ) -> Result<T, Self::Error> {
         let _ = nodes;
         Ok(pass())
+    }
+}
+
+/// How far a change has spread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spread {
+    /// Nodes all of whose links were read.
+    pub read: usize,
+    /// Nodes that are known.
+    pub reached: usize,
+    /// Clusters that these were in.
+    pub clusters: usize,
+}
+
+impl Spread {
+    /// The memory that this takes, with a pass over it: as measured, 310 bytes a node with a link in one
+    /// cluster of a million, and 710 a node in clusters of two.
+    pub fn bytes(&self) -> usize {
+        self.reached * 320 + self.clusters * 800
     }
 }
 
@@ -273,7 +291,11 @@ impl View {
             return Ok(());
         }
         self.told = now;
-        store.spreads(self.read, self.nodes.len())
+        store.spreads(Spread {
+            read: self.read,
+            reached: self.nodes.len(),
+            clusters: self.members.len(),
+        })
     }
 
     fn load_part<S: Store>(&mut self, store: &mut S, ids: &[i64]) -> Result<(), S::Error> {

@@ -20,9 +20,35 @@ use cdp_engine::graph::{
 
 use super::graph::Outcome;
 use super::{matched, slices};
-use crate::pg::{Error, Result, thread};
+use crate::args;
+use crate::pg::{Error, Result, guc, sql, thread};
 use crate::rules::Rules;
 use crate::worker::progress;
+
+/// Whether deriving everything anew is cheaper than deriving what so many changed sets reach, and small
+/// enough, with so many sets still to come. A set costs some 5 microseconds to read, compute and
+/// compare, and some 50 to derive by itself.
+pub fn derives_whole(changed: i64, to_come: i64) -> bool {
+    const LEAST_SHARE: i64 = 10;
+    const SET: i64 = 350;
+    const NODE: i64 = 60;
+    let bulk = i64::from(guc::BULK_BATCH_SIZE.get());
+    if bulk == 0 || changed < bulk / 10 {
+        return false;
+    }
+    let last = |sequence: &str| {
+        let last = format!("SELECT last_value FROM {sequence}");
+        sql::one::<i64>(&last, args![]).unwrap_or(i64::MAX)
+    };
+    let sets = last("cdp.set_id_seq").saturating_add(to_come);
+    let bytes = || {
+        let nodes = last("cdp.node_id_seq").saturating_add(to_come.saturating_mul(3));
+        sets.saturating_mul(SET)
+            .saturating_add(nodes.saturating_mul(NODE))
+    };
+    sets / LEAST_SHARE <= changed
+        && usize::try_from(bytes()).is_ok_and(|bytes| bytes <= guc::graph_memory())
+}
 
 /// Derives shared identifiers, stars, links, decisions and clusters, and writes the differences.
 pub fn derive(rules: &Rules) -> Result<Outcome> {
@@ -43,7 +69,7 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     })?;
     let (shared, stars) = found.map_err(gave_up)?;
     write::inert(rules, &nodes, &shared, &limits)?;
-    write::set_nodes(&nodes, &sets, &stars)?;
+    let recentred = write::set_nodes(&nodes, &sets, &stars)?;
     write::set_links(&nodes, &sets, &stars)?;
     let sliced: HashMap<i64, i64> = (0..sets.len() as u32)
         .filter_map(|set| Some((sets.id(set), nodes.id(stars.sliced(set)?))))
@@ -90,10 +116,11 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     let type_rules = rules.type_rules.clone();
     let mut apart = by_hand.apart;
     apart.extend(matched.apart);
-    let (nodes, links, resolution) = thread::run(move |_| {
-        let resolution = graph::resolve(&nodes, &links.links, &apart, &type_rules);
-        (nodes, links, resolution)
+    let (nodes, links, found) = thread::run(move |cancel| {
+        let found = graph::resolve_unless(&nodes, &links.links, &apart, &type_rules, cancel);
+        (nodes, links, found)
     })?;
+    let resolution = found.map_err(gave_up)?;
     let (moved, removed) = write::clusters(&nodes, &present, &resolution)?;
     let graph = Graph {
         rules,
@@ -113,6 +140,11 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     )?);
     let mut touched: Vec<i64> = removed.iter().map(|(_, profile)| *profile).collect();
     touched.extend(moved.iter().flat_map(|m| m.from.into_iter().chain([m.to])));
+    let gained_or_lost_sets = recentred
+        .into_iter()
+        .filter_map(|node| graph.nodes.position(node))
+        .filter(|&node| present[node as usize]);
+    touched.extend(gained_or_lost_sets.map(|n| graph.resolution.profile_id(&graph.nodes, n)));
     touched.sort_unstable();
     touched.dedup();
     Ok(Outcome {

@@ -138,10 +138,11 @@ pub fn inert(rules: &Rules, nodes: &Nodes, shared: &[Shared], limits: &[Limit]) 
     Ok(())
 }
 
-/// Which node each set belongs to.
-pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
+/// Which node each set belongs to. The nodes that gained or lost one.
+pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<Vec<i64>> {
     let mut seen = vec![false; sets.len()];
     let (mut moved, mut gone) = (Vec::new(), Vec::new());
+    let mut recentred: Vec<i64> = Vec::new();
     reader::each(
         "SELECT set_id, node_id, starts IS NOT NULL FROM cdp.set_nodes",
         args![],
@@ -153,6 +154,7 @@ pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
             }
             if row.want(3) {
                 gone.push(set_id);
+                recentred.push(node);
                 return Ok(());
             }
             match set.and_then(|set| Some((set, nodes.id(stars.centre(set)?)))) {
@@ -160,9 +162,13 @@ pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
                     seen[set as usize] = true;
                     if centre != node {
                         moved.push((set_id, centre));
+                        recentred.extend([node, centre]);
                     }
                 }
-                None => gone.push(set_id),
+                None => {
+                    gone.push(set_id);
+                    recentred.push(node);
+                }
             }
             Ok(())
         },
@@ -185,10 +191,13 @@ pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
     });
     let table = ("cdp.set_nodes", &["set_id", "node_id"][..]);
     append("writing set nodes", table, new, |values, (set, node)| {
+        recentred.push(node);
         values.put(set);
         values.put(node);
     });
-    Ok(())
+    recentred.sort_unstable();
+    recentred.dedup();
+    Ok(recentred)
 }
 
 type SetLink = (i64, i64, i64);
