@@ -296,7 +296,10 @@ fn delete(keys: &[Key]) {
     );
 }
 
-fn insert(mut rows: Vec<(Key, Match, Option<(i16, Option<i32>)>)>) {
+/// What became of a match in the graph: the code of the decision, and the type of the rule.
+type Decided = Option<(i16, Option<i32>)>;
+
+fn insert(mut rows: Vec<(Key, Match, Decided)>) {
     rows.sort_unstable_by_key(|row| row.0);
     append(
         "cdp.matches",
