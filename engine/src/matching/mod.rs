@@ -27,6 +27,9 @@ pub mod score;
 pub mod spec;
 pub mod train;
 
+#[cfg(test)]
+mod tests;
+
 pub use live::LiveKeys;
 pub use meaning::Meaning;
 pub use model::Model;
