@@ -75,7 +75,12 @@ fn load(path: &str, set: &Set, spec: &Spec) -> Loaded {
     let mut records = spec.records();
     let (mut names, mut truth, mut second) = (Vec::new(), Vec::new(), None);
     let mut persons: HashMap<String, u32> = HashMap::new();
-    let mut header: Option<(Vec<Option<usize>>, Option<usize>, Option<usize>, Option<usize>)> = None;
+    let mut header: Option<(
+        Vec<Option<usize>>,
+        Option<usize>,
+        Option<usize>,
+        Option<usize>,
+    )> = None;
     rows(&text, |row| {
         let Some((columns, name, side, person)) = &header else {
             let position = |name: &str| row.iter().position(|column| column.trim() == name);
@@ -213,8 +218,14 @@ fn main() {
     };
     let scorer = Scorer::new(&model, records).expect("of these records");
     phase("prepare");
-    let rules = choose(records, &Budget::of(records.len()), &blocking, None, &cancel)
-        .expect("rules");
+    let rules = choose(
+        records,
+        &Budget::of(records.len()),
+        &blocking,
+        None,
+        &cancel,
+    )
+    .expect("rules");
     phase("choose");
     let blocks = Blocks::build(records, &rules, &blocking, &cancel, &done).expect("blocks");
     phase("block");
@@ -261,8 +272,8 @@ fn main() {
         second: loaded.second,
         ..Settings::default()
     };
-    let tree = Tree::build(records.len(), &pairs, &[], Some(&score), &settings, &cancel)
-        .expect("a tree");
+    let tree =
+        Tree::build(records.len(), &pairs, &[], Some(&score), &settings, &cancel).expect("a tree");
     let own = tree.best(recall.missed).map_or(0, |best| best.threshold);
     let clusters = tree.clusters(own);
     phase("cluster");
@@ -284,7 +295,10 @@ fn main() {
         let best = (-10..30)
             .map(|step| step * 50)
             .map(|at| (of_clusters(&tree.clusters(at), truth, loaded.second)[2], at))
-            .fold((0.0, 0), |best, next| if next.0 > best.0 { next } else { best });
+            .fold(
+                (0.0, 0),
+                |best, next| if next.0 > best.0 { next } else { best },
+            );
         result["blocking_true_pairs"] = json!(counts[1]);
         result["true_pairs"] = json!(all);
         result["cluster_precision"] = json!(precision);
@@ -317,7 +331,10 @@ fn main() {
         let mut file = BufWriter::new(File::create(path).expect("a file of pairs"));
         writeln!(file, "a,b,probability").expect("written");
         for pair in pairs.iter().filter(|pair| probability(pair.weight) >= 0.01) {
-            let (a, b) = (&loaded.names[pair.a as usize], &loaded.names[pair.b as usize]);
+            let (a, b) = (
+                &loaded.names[pair.a as usize],
+                &loaded.names[pair.b as usize],
+            );
             writeln!(file, "{a},{b},{:.6}", probability(pair.weight)).expect("written");
         }
     }
