@@ -12,11 +12,12 @@
 //! 2. [`blocking`]: which pairs are looked at, each once, by rules that say beforehand how many there are;
 //! 3. [`comparison`]: the levels of a pair;
 //! 4. [`model`]: `m`, `u`, priors and frequencies of values, found without examples;
-//! 5. `cluster`: from pairs to persons, where one wrong pair joins no two families.
+//! 5. [`cluster`]: from pairs to persons, where one wrong pair joins no two families.
 //!
 //! Nothing here depends on the number of threads, or on the order of records.
 
 pub mod blocking;
+pub mod cluster;
 pub mod comparison;
 pub mod live;
 pub mod meaning;
