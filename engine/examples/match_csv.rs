@@ -210,7 +210,13 @@ fn main() {
     let loaded = load(path, set, &spec);
     let records = &loaded.records;
     phase("read");
-    let model = train(&spec, records, &[], &cancel, &|_, _| ()).expect("a model");
+    let showing = args.iter().any(|arg| arg == "--show");
+    let model = train(&spec, records, &[], &cancel, &|stage, _| {
+        if showing {
+            eprintln!("{:.3} s: {stage}", start.elapsed().as_secs_f64());
+        }
+    })
+    .expect("a model");
     phase("train");
     let blocking = blocking::Settings {
         second: loaded.second,
@@ -304,7 +310,7 @@ fn main() {
         result["cluster_precision"] = json!(precision);
         result["cluster_recall"] = json!(of_all);
         result["cluster_f1"] = json!(f1_own);
-        if args.iter().any(|arg| arg == "--show") {
+        if showing {
             show(&model);
             curve(&pairs, &tree, truth, loaded.second);
         }

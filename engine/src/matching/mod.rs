@@ -34,6 +34,9 @@ pub mod score;
 pub mod spec;
 pub mod train;
 
+#[cfg(test)]
+mod tests;
+
 pub use live::LiveKeys;
 pub use matcher::Matcher;
 pub use meaning::Meaning;

@@ -37,8 +37,8 @@ pub enum Forms {
     Dates(Vec<Date>),
     /// Where the `@` is; the length if nowhere.
     Emails(Vec<u32>),
-    /// Where the number ends and the street begins.
-    Addresses(Vec<u32>),
+    /// Where the number ends and the street begins, and the street.
+    Addresses(Vec<(u32, Name)>),
     /// Latitude and longitude.
     Locations(Vec<(f64, f64)>),
     /// Words, sorted.
@@ -385,7 +385,10 @@ fn forms(kind: Kind, column: &Column, parts: &[Field<'_>], frequencies: &[Freque
         ),
         Kind::Address => Forms::Addresses(
             texts
-                .map(|text| text.find(BETWEEN).unwrap_or(0) as u32)
+                .map(|text| {
+                    let end = text.find(BETWEEN).unwrap_or(0);
+                    (end as u32, name(text.get(end + 1..).unwrap_or("")))
+                })
                 .collect(),
         ),
         Kind::Location => Forms::Locations(

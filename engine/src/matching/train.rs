@@ -1,15 +1,16 @@
 //! From records to a model, without examples.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::comparison::{Comparer, Comparison, Kind, ValueTerm, plan_for};
 use super::model::{
     Class, ComparisonModel, Data, Fit, FitStatistic, Frequencies, Half, Labelled, LevelModel,
-    Masked, Model, Parameters, Pattern, Stratum, VERSION, fit, likelihood, pattern, prior,
+    Masked, Model, Parameters, Pattern, Stratum, VERSION, fit, likelihood, misfit, pattern, prior,
 };
-use super::prepare::{Prepared, parts};
+use super::prepare::{Field, Prepared, parts};
 use super::records::Records;
 use super::spec::{Error, Settings, Spec};
 use crate::background::Cancel;
@@ -47,7 +48,7 @@ pub fn train(
     progress("random pairs", 0.1);
     let random = random_levels(&prepared, &order, settings, cancel)?;
     progress("pairs that share values", 0.3);
-    let strata = strata(&prepared, &frequencies, &order, settings, cancel)?;
+    let strata = strata(&prepared, &order, settings, cancel)?;
     let labelled = label(&prepared, decisions);
     progress("estimation", 0.6);
     let data = Data {
@@ -59,7 +60,7 @@ pub fn train(
     };
     let all_pairs = f64::from(records.len()) * (f64::from(records.len()) - 1.0) / 2.0;
     let found = estimate(&data, &random, all_pairs, cancel)?;
-    Ok(model(spec, records, &data, found, all_pairs))
+    Ok(model(spec, records, &data, found))
 }
 
 fn check(spec: &Spec, records: &Records) -> Result<(), Error> {
@@ -265,38 +266,44 @@ fn keys(comparisons: &[Comparison]) -> Vec<Vec<usize>> {
 /// Pairs that share values, by the values they share.
 fn strata(
     prepared: &Prepared<'_>,
-    frequencies: &[Vec<Frequencies>],
     order: &Order,
     settings: &Settings,
     cancel: &Cancel,
 ) -> Result<Vec<Stratum>, Error> {
-    let hashes: Vec<Vec<u64>> = prepared.fields.iter().map(|field| field.hashes()).collect();
-    let _ = frequencies;
-    let mut strata = Vec::new();
-    for (number, key) in keys(&prepared.comparisons).into_iter().enumerate() {
-        let seed = mixed(order.seed ^ number as u64);
-        if let Some((pairs, total, filled)) =
-            pairs_sharing(prepared, &hashes, order, &key, seed, settings)
-        {
-            let masked = Masked(key.iter().fold(0, |mask, position| mask | 1 << position));
-            let patterns = patterns(prepared, order, &pairs, masked, settings, cancel)?;
-            strata.push(Stratum {
-                masked,
-                pairs: total,
-                filled,
-                patterns,
-            });
-        }
+    let hashes: Vec<Vec<u64>> = prepared.fields.iter().map(Field::hashes).collect();
+    let keys: Vec<(u64, Vec<usize>)> = (0..).zip(keys(&prepared.comparisons)).collect();
+    let strata = in_threads(&keys, settings.threads, |(number, key)| {
         if cancel.is_set() {
-            return Err(Error::Cancelled);
+            return None;
         }
+        let seed = mixed(order.seed ^ *number);
+        let sharing = pairs_sharing(prepared, &hashes, order, key, seed, settings)?;
+        let masked = Masked(key.iter().fold(0, |mask, position| mask | 1 << position));
+        Some(Stratum {
+            masked,
+            pairs: sharing.all,
+            filled: sharing.filled,
+            patterns: patterns(prepared, order, &sharing.pairs, masked, cancel),
+        })
+    });
+    if cancel.is_set() {
+        return Err(Error::Cancelled);
     }
-    Ok(strata)
+    Ok(strata.into_iter().flatten().collect())
 }
 
-/// Some of the pairs that share the first value of each of these comparisons; how many there are, and
-/// how often two records have these values at all.
-#[allow(clippy::type_complexity)]
+/// Pairs that share the first value of some comparisons.
+struct Sharing {
+    /// Some of them.
+    pairs: Vec<(u32, u32)>,
+    /// How many there are.
+    all: f64,
+    /// How often two records have these values at all.
+    filled: f64,
+}
+
+/// Some of the pairs that share the first value of each of these comparisons; none if there are none, or
+/// so many that they say nothing.
 fn pairs_sharing(
     prepared: &Prepared<'_>,
     hashes: &[Vec<u64>],
@@ -304,7 +311,7 @@ fn pairs_sharing(
     key: &[usize],
     seed: u64,
     settings: &Settings,
-) -> Option<(Vec<(u32, u32)>, f64, f64)> {
+) -> Option<Sharing> {
     let mut keyed: Vec<(u64, u32)> = Vec::new();
     for &record in &order.records {
         let mut hash = seed;
@@ -348,7 +355,11 @@ fn pairs_sharing(
         }
     }
     let share = in_blocks / order.records.len() as f64;
-    Some((pairs, total, share * share))
+    Some(Sharing {
+        pairs,
+        all: total,
+        filled: share * share,
+    })
 }
 
 /// The patterns of pairs, counted.
@@ -357,39 +368,26 @@ fn patterns(
     order: &Order,
     pairs: &[(u32, u32)],
     masked: Masked,
-    settings: &Settings,
     cancel: &Cancel,
-) -> Result<Vec<(Pattern, [f64; 2])>, Error> {
-    let count = |range: std::ops::Range<usize>| {
-        let mut comparer = Comparer::new(prepared);
-        let mut counts: HashMap<Pattern, [u64; 2]> = HashMap::new();
-        for (number, &(a, b)) in pairs[range].iter().enumerate() {
-            if number % STEP == 0 && cancel.is_set() {
-                break;
-            }
-            let of_pair =
-                order.fingerprints[a as usize].wrapping_add(order.fingerprints[b as usize]);
-            let half = (mixed(of_pair) & 1) as usize;
-            counts
-                .entry(pattern(&comparer.compare(a, b), masked))
-                .or_default()[half] += 1;
+) -> Vec<(Pattern, [f64; 2])> {
+    let mut comparer = Comparer::new(prepared);
+    let mut counts: HashMap<Pattern, [u32; 2]> = HashMap::new();
+    for (number, &(a, b)) in pairs.iter().enumerate() {
+        if number % STEP == 0 && cancel.is_set() {
+            break;
         }
+        let of_pair = order.fingerprints[a as usize].wrapping_add(order.fingerprints[b as usize]);
+        let half = (mixed(of_pair) & 1) as usize;
         counts
-    };
-    let mut all: HashMap<Pattern, [u64; 2]> = HashMap::new();
-    for counts in in_pieces(pairs.len(), settings.threads, cancel, count)? {
-        for (pattern, counts) in counts {
-            let sum = all.entry(pattern).or_default();
-            sum[0] += counts[0];
-            sum[1] += counts[1];
-        }
+            .entry(pattern(&comparer.compare(a, b), masked))
+            .or_default()[half] += 1;
     }
-    let mut patterns: Vec<(Pattern, [f64; 2])> = all
+    let mut patterns: Vec<(Pattern, [f64; 2])> = counts
         .into_iter()
-        .map(|(pattern, counts)| (pattern, counts.map(|count| count as f64)))
+        .map(|(pattern, counts)| (pattern, counts.map(f64::from)))
         .collect();
     patterns.sort_unstable_by_key(|&(pattern, _)| pattern);
-    Ok(patterns)
+    patterns
 }
 
 /// As how many pairs a decision counts.
@@ -442,6 +440,9 @@ fn strangers(
                     *rate *= times;
                 }
             }
+            for rate in &mut rates {
+                *rate = rate.max(1e-9);
+            }
             let sum: f64 = rates.iter().sum();
             rates.iter().map(|rate| rate / sum).collect()
         })
@@ -454,12 +455,21 @@ fn in_threads<T: Sync, R: Send>(
     threads: usize,
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
-    let size = items.len().div_ceil(threads.clamp(1, 64)).max(1);
-    std::thread::scope(|scope| {
-        let work = &work;
-        let handles: Vec<_> = items
-            .chunks(size)
-            .map(|chunk| scope.spawn(move || chunk.iter().map(work).collect::<Vec<R>>()))
+    let next = AtomicUsize::new(0);
+    let mut results: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads.clamp(1, 64))
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut results = Vec::new();
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(item) = items.get(number) else {
+                            return results;
+                        };
+                        results.push((number, work(item)));
+                    }
+                })
+            })
             .collect();
         handles
             .into_iter()
@@ -468,7 +478,9 @@ fn in_threads<T: Sync, R: Send>(
                 Err(panic) => std::panic::resume_unwind(panic),
             })
             .collect()
-    })
+    });
+    results.sort_unstable_by_key(|&(number, _)| number);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// What estimation finds.
@@ -553,8 +565,7 @@ fn records_of(pairs: f64) -> u32 {
     ((1.0 + (1.0 + 8.0 * pairs).sqrt()) / 2.0).round() as u32
 }
 
-fn model(spec: &Spec, records: &Records, data: &Data<'_>, found: Found, all_pairs: f64) -> Model {
-    let _ = all_pairs;
+fn model(spec: &Spec, records: &Records, data: &Data<'_>, found: Found) -> Model {
     let parameters = found.fit.parameters;
     let comparisons = data
         .comparisons
@@ -594,14 +605,14 @@ fn model(spec: &Spec, records: &Records, data: &Data<'_>, found: Found, all_pair
         rules: spec.rules.clone(),
         settings: spec.settings.clone(),
         records: records.len(),
-        classes: parameters.classes,
+        classes: parameters.classes.clone(),
         priors: found.priors,
         duplicates: parameters.duplicates,
         comparisons,
         fit: FitStatistic {
             pairs: pairs as u64,
             held_out: found.held_out,
-            misfit: 0.0,
+            misfit: misfit(data, &parameters),
         },
         threshold: 0,
     }

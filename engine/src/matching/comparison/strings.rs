@@ -12,7 +12,8 @@ pub(super) fn one_slip(a: &str, b: &str) -> bool {
     }
 }
 
-fn one_slip_in<T: PartialEq>(a: &[T], b: &[T]) -> bool {
+/// The same of two lists.
+pub(super) fn one_slip_in<T: PartialEq>(a: &[T], b: &[T]) -> bool {
     let (shorter, longer) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     let Some(first) = shorter.iter().zip(longer).position(|(a, b)| a != b) else {
         return longer.len() - shorter.len() <= 1;
