@@ -139,7 +139,12 @@ def persons():
             block_on("first_name", "street"),
         ],
         sure=(surely(("first_name", "last_name", "birth_date"), ("first_name", "email")), 0.6),
-        train=[block_on("first_name", "last_name"), block_on("birth_date")],
+        # A birth date alone is shared by millions of pairs.
+        train=[
+            block_on("first_name", "last_name"),
+            block_on("birth_date", "last_name"),
+            block_on("birth_date", "first_name"),
+        ],
         # Who has seen a frequency table leaves these out.
         placeholders={"email": 20, "phone": 20, "birth_date": None},
     )
