@@ -20,13 +20,14 @@ GRANT SELECT (profile_id, source, key) ON cdp.profile_records TO cdp_reader;
 GRANT SELECT ON cdp.identifiers, cdp.identifier_types, cdp.clusters, cdp.set_nodes, cdp.set_traits,
     cdp.set_evidence, cdp.identifier_sets, cdp.set_members, cdp.set_links, cdp.links,
     cdp.inert_identifiers, cdp.switch_points, cdp.sliced_sets, cdp.asserted_links, cdp.cannot_links, cdp.assertions,
-    cdp.identity_steps, cdp.identity_moves, cdp.profile_changes,
+    cdp.identity_steps, cdp.identity_moves, cdp.profile_changes, cdp.matchers, cdp.matches,
     cdp.traits, cdp.sources, cdp.segments, cdp.memberships, cdp.events, cdp.profile_rows,
     cdp.installation TO cdp_reader;
 GRANT EXECUTE ON FUNCTION cdp.resolve(text, text), cdp.resolve(text, text, timestamptz), cdp.profile_ids,
     cdp.profile, cdp.explain_identity(text, text, text, text),
     cdp.explain_identity(bigint, bigint), cdp.profile_graph, cdp.profile_graph_dot,
     cdp.profile_graph_svg, cdp.connected_components(text), cdp.connected_components(text, anyelement),
+    cdp.connected_components_into,
     cdp.preview_segment, cdp.progress() TO cdp_reader;
 GRANT EXECUTE ON FUNCTION cdp.jaro_winkler, cdp.levenshtein, cdp.damerau_levenshtein,
     cdp.jaccard(text, text, integer), cdp.jaccard(text[], text[]), cdp.double_metaphone, cdp.normalize_email,

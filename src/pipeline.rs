@@ -3,16 +3,21 @@
 //! A batch is one transaction: it is all applied or not at all, so a crash anywhere loses nothing
 //! and doubles nothing. The same code serves live data, backfill and tests.
 
-use std::cell::OnceCell;
+mod accepted;
+mod size;
+
 use std::collections::{HashMap, HashSet};
 
 use crate::evidence::{self, Statement, keys, read, revoked, rows, sets, store, tally};
 use crate::identity::history::{Cause, Said};
-use crate::ingest::inbox::{self, Arrival, Counts};
-use crate::pg::{Error, Result, role, time, transaction};
+use crate::ingest::inbox::{self, Arrival, Counts, Position, Window};
+use crate::pg::{Error, Result, guc, role, time, transaction};
 use crate::rules::Rules;
 use crate::worker::progress;
 use crate::{identity, install, profile, segment, statistics};
+use accepted::Accepted;
+
+pub use size::of_next;
 
 /// What a batch did.
 #[derive(Debug, Default, Clone, Copy)]
@@ -30,13 +35,29 @@ pub struct Report {
 }
 
 /// Runs one batch of at most `limit` messages in the current transaction, as the owner role, under
-/// the pipeline lock.
+/// the pipeline lock. More than `cdp.batch_size` are read in parts of that size.
 ///
 /// # Errors
 /// 55000 when the tables are absent, of another version, elsewhere or paused; what a fault that is
 /// not of the data raises (a cancel, a full disk).
 pub fn run_batch(limit: i32) -> Result<Report> {
-    batch(limit, apply_or_bisect)
+    let part = limit.min(guc::BATCH_SIZE.get());
+    batch(part, |rules, segments, first| {
+        let mut limit = i64::from(limit);
+        // Whom a time-sliced identifier belongs to is derived from what a part shows.
+        while first.more && (first.arrivals.len() as i64) < limit && !rules.slices_time() {
+            let whole = || apply_in_parts(rules, segments, first, limit);
+            match transaction::in_subtransaction(whole) {
+                // What follows from good parts failed, or reaches too much: it is found in smaller batches.
+                Err(error) if error.blames_data() || identity::is_too_large(&error) => limit /= 2,
+                result => return result,
+            }
+        }
+        let report = or_bisect(&first.arrivals, &mut |arrivals| {
+            apply(rules, segments, arrivals)
+        })?;
+        Ok(Read::of(first, report))
+    })
 }
 
 /// Puts the next message into the dead letters without looking into it: for the message that
@@ -45,22 +66,51 @@ pub fn run_batch(limit: i32) -> Result<Report> {
 /// # Errors
 /// As [`run_batch`].
 pub fn set_aside_next(reason: &str, detail: &str) -> Result<Report> {
-    batch(1, |_, _, arrivals| {
-        let dead: Vec<_> = arrivals
+    batch(1, |_, _, first| {
+        let dead: Vec<_> = first
+            .arrivals
             .iter()
             .map(|a| read::DeadLetter::of(a, reason, detail))
             .collect();
         read::bury(&dead);
-        Ok(Report {
+        let report = Report {
             rejected: dead.len() as i64,
             ..Report::default()
-        })
+        };
+        Ok(Read::of(first, report))
     })
 }
 
+/// How far a batch has read, and what came of it.
+struct Read {
+    report: Report,
+    after: Position,
+    /// When the oldest message arrived.
+    oldest: Option<i64>,
+}
+
+impl Read {
+    fn of(window: &Window, report: Report) -> Self {
+        Read {
+            report: Report {
+                read: window.arrivals.len() as i64,
+                more: window.more,
+                ..report
+            },
+            after: window.after.clone(),
+            oldest: oldest(&window.arrivals),
+        }
+    }
+}
+
+fn oldest(arrivals: &[Arrival]) -> Option<i64> {
+    arrivals.iter().map(|arrival| arrival.received_at).min()
+}
+
+/// Reads at most `limit` messages, and whatever more `apply` reads.
 fn batch(
     limit: i32,
-    apply: impl FnOnce(&Rules, &[segment::Segment], &[Arrival]) -> Result<Report>,
+    apply: impl FnOnce(&Rules, &[segment::Segment], &Window) -> Result<Read>,
 ) -> Result<Report> {
     transaction::require_read_committed("processing")?;
     role::as_owner(|| {
@@ -77,71 +127,120 @@ fn batch(
         }
         let rules = Rules::load()?;
         let segments = segment::load()?;
-        let report = apply(&rules, &segments, &window.arrivals)?;
-        let read = window.arrivals.len() as i64;
-        let oldest = window
-            .arrivals
-            .iter()
-            .map(|arrival| arrival.received_at)
-            .min();
+        let Read {
+            report,
+            after,
+            oldest,
+        } = apply(&rules, &segments, &window)?;
         inbox::advance(
-            &window.after,
+            &after,
             Counts {
-                read,
+                read: report.read,
                 accepted: report.accepted,
                 duplicates: report.duplicates,
                 rejected: report.rejected,
-                milliseconds: ((time::now() - began) / 1_000) as i32,
+                milliseconds: i32::try_from((time::now() - began) / 1_000).unwrap_or(i32::MAX),
                 lag: oldest.map(|oldest| time::now() - oldest),
             },
         );
         statistics::keep_up();
         progress::finish();
-        Ok(Report {
-            read,
-            more: window.more,
-            ..report
-        })
+        Ok(report)
     })
 }
 
-/// Applies arrivals; where that fails for their sake, halves them until the one at fault stands
-/// alone and goes to the dead letters. A subtransaction a half, never one a message.
-fn apply_or_bisect(
-    rules: &Rules,
-    segments: &[segment::Segment],
-    arrivals: &[Arrival],
-) -> Result<Report> {
-    pgrx::check_for_interrupts!();
-    if arrivals.is_empty() {
-        return Ok(Report::default());
+/// What becomes of some arrivals, and can be joined with what becomes of the next.
+trait Outcome: Default {
+    fn join(self, later: Self) -> Self;
+    fn report(&mut self) -> &mut Report;
+}
+
+impl Outcome for Report {
+    fn join(self, later: Self) -> Self {
+        Report {
+            read: 0,
+            accepted: self.accepted + later.accepted,
+            duplicates: self.duplicates + later.duplicates,
+            rejected: self.rejected + later.rejected,
+            more: false,
+        }
     }
-    let error = match transaction::in_subtransaction(|| apply(rules, segments, arrivals)) {
-        Ok(report) => return Ok(report),
+
+    fn report(&mut self) -> &mut Report {
+        self
+    }
+}
+
+/// Takes a step with arrivals; where that fails for their sake, halves them until the one at fault
+/// stands alone and goes to the dead letters. A subtransaction a half, never one a message.
+fn or_bisect<T: Outcome>(
+    arrivals: &[Arrival],
+    step: &mut impl FnMut(&[Arrival]) -> Result<T>,
+) -> Result<T> {
+    pgrx::check_for_interrupts!();
+    let mut outcome = T::default();
+    if arrivals.is_empty() {
+        return Ok(outcome);
+    }
+    let error = match transaction::in_subtransaction(|| step(arrivals)) {
+        Ok(outcome) => return Ok(outcome),
         Err(error) if !error.blames_data() => return Err(error),
         Err(error) => error,
     };
     if let [arrival] = arrivals {
         read::bury(&[read::DeadLetter::of(arrival, "failed", error.to_string())]);
-        return Ok(Report {
-            rejected: 1,
-            ..Report::default()
-        });
+        outcome.report().rejected = 1;
+        return Ok(outcome);
     }
     let (first, second) = arrivals.split_at(arrivals.len() / 2);
-    let first = apply_or_bisect(rules, segments, first)?;
-    let second = apply_or_bisect(rules, segments, second)?;
-    Ok(Report {
-        read: 0,
-        accepted: first.accepted + second.accepted,
-        duplicates: first.duplicates + second.duplicates,
-        rejected: first.rejected + second.rejected,
-        more: false,
-    })
+    let first = or_bisect(first, step)?;
+    Ok(first.join(or_bisect(second, step)?))
 }
 
-/// The whole way of some arrivals: evidence, identity, profiles, segments.
+/// The whole way of some arrivals.
 fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> Result<Report> {
+    derive(rules, segments, accept(rules, arrivals)?)
+}
+
+/// The way of very many: accepted part after part, and then derived from them all.
+fn apply_in_parts(
+    rules: &Rules,
+    segments: &[segment::Segment],
+    first: &Window,
+    limit: i64,
+) -> Result<Read> {
+    progress::start("many rows: taking them in", 0);
+    let mut accept = |arrivals: &[Arrival]| accept(rules, arrivals);
+    let mut accepted = or_bisect(&first.arrivals, &mut accept)?;
+    let mut read = Read::of(first, Report::default());
+    while read.report.more && read.report.read < limit {
+        progress::step(read.report.read);
+        // The first parts would else be followed by plans made for empty tables.
+        statistics::keep_up();
+        let part = (limit - read.report.read).min(guc::BATCH_SIZE.get().into());
+        let window = inbox::next(&read.after, part as i32);
+        accepted = accepted.join(or_bisect(&window.arrivals, &mut accept)?);
+        let next = Read::of(&window, Report::default());
+        read = Read {
+            oldest: read.oldest.into_iter().chain(next.oldest).min(),
+            report: Report {
+                read: read.report.read + next.report.read,
+                ..next.report
+            },
+            after: next.after,
+        };
+    }
+    let report = derive(rules, segments, accepted)?;
+    read.report = Report {
+        read: read.report.read,
+        more: read.report.more,
+        ..report
+    };
+    Ok(read)
+}
+
+/// Takes arrivals in: what they say is stored, and counted as evidence.
+fn accept(rules: &Rules, arrivals: &[Arrival]) -> Result<Accepted> {
     // Parse, normalise, deduplicate.
     let reading = read::read(rules, arrivals)?;
     let fresh = keys::deduplicate(reading.statements, arrivals);
@@ -154,7 +253,13 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     let mut event_ids = store::store(&messages);
     let row_events = store::store(&rows.statements);
     rows.remember(&row_events);
-    let accepted = messages.len() as i64 + rows.accepted;
+    let report = Report {
+        read: 0,
+        accepted: messages.len() as i64 + rows.accepted,
+        duplicates: (fresh.repeated.len() + rows.repeated.len()) as i64,
+        rejected: (reading.dead.len() + fresh.dead.len()) as i64,
+        more: false,
+    };
     read::bury(&reading.dead);
     read::bury(&fresh.dead);
     let not_accepted = fresh
@@ -178,29 +283,62 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
     added.appeared.extend_from_slice(&recount);
     added.recounted.clone_from(&recount);
 
-    // Identity, traits, profiles: only what the changes can reach.
-    let first_of_set = OnceCell::new();
-    let said = |set: i64| said_of(set, &messages, &event_ids, &rows, &first_of_set);
-    let mut moved = identity::update(rules, added, &known, &Cause::Batch(&said))?;
-    moved.extend(withdrawn_from);
-    moved.extend(profile::rows::of_sets(&recount));
+    // What is said of traits.
     let all = || messages.iter().chain(&rows.statements);
-    moved.extend(identity::slices::profiles_at(rules, || {
-        all().map(|said| (said.set_id, said.time))
-    }));
     let said = profile::candidates::merge(
         rules,
         profile::candidates::fold(rules, all()),
         &known.new_sets,
     )?;
-    let active = profile::rows::by_set(&distinct(all().map(|statement| statement.set_id)));
-    let retold: Vec<i64> = said
-        .iter()
-        .filter_map(|set| active.get(set).copied())
-        .collect();
+    let mut shown: HashMap<i64, (i64, i64)> = HashMap::new();
+    for statement in all() {
+        let time = statement.time;
+        let (first, last) = shown.entry(statement.set_id).or_insert((time, time));
+        (*first, *last) = (time.min(*first), time.max(*last));
+    }
+    let said_first = said_first(&added, &messages, &event_ids, &rows);
+    let times = match rules.slices_time() {
+        true => all().map(|said| (said.set_id, said.time)).collect(),
+        false => Vec::new(),
+    };
+    Ok(Accepted {
+        report,
+        known,
+        added,
+        withdrawn_from,
+        recount,
+        said,
+        shown,
+        said_first,
+        times,
+        events,
+    })
+}
+
+/// Derives what follows from what was accepted: identity, traits, profiles, segments; only what the
+/// changes can reach.
+fn derive(rules: &Rules, segments: &[segment::Segment], accepted: Accepted) -> Result<Report> {
+    let Accepted {
+        report,
+        known,
+        added,
+        recount,
+        said,
+        shown,
+        said_first,
+        times,
+        ..
+    } = accepted;
+    let of_batch = |set: i64| said_first.get(&set).cloned();
+    let mut moved = identity::update(rules, added, &[], &known, &Cause::Batch(&of_batch))?;
+    moved.extend(accepted.withdrawn_from);
+    moved.extend(profile::rows::of_sets(&recount));
+    moved.extend(identity::slices::profiles_at(rules, || times.into_iter()));
+    let active = profile::rows::by_set(&distinct(shown.keys().copied()));
+    let retold = distinct(said.iter().filter_map(|set| active.get(set).copied()));
     let touched = distinct(moved.iter().chain(&retold).copied());
     profile::rows::refresh(rules, &touched)?;
-    profile::rows::touch(all(), &active, &touched);
+    profile::rows::touch(shown.into_iter(), &active, &touched);
 
     // Segments: each of the profiles that changed in what its rule asks for.
     segment::refresh_changed(
@@ -209,16 +347,10 @@ fn apply(rules: &Rules, segments: &[segment::Segment], arrivals: &[Arrival]) -> 
             moved: &moved,
             retold: &retold,
             active: &active,
-            events: &events,
+            events: &accepted.events,
         },
     );
-    Ok(Report {
-        read: 0,
-        accepted,
-        duplicates: (fresh.repeated.len() + rows.repeated.len()) as i64,
-        rejected: (reading.dead.len() + fresh.dead.len()) as i64,
-        more: false,
-    })
+    Ok(report)
 }
 
 /// Brings derived state up to date after some of what is stored was revoked, or stands again: sets,
@@ -240,6 +372,7 @@ pub fn recount(rules: &Rules, changed: &[(i64, i32)], cause: &Cause) -> Result<(
     touched.extend(identity::update(
         rules,
         changes,
+        &[],
         &sets::Known::default(),
         cause,
     )?);
@@ -270,30 +403,26 @@ fn refresh(rules: &Rules, touched: Vec<i64>) -> Result<()> {
     Ok(())
 }
 
-/// The first message or row of a batch that showed this set.
-fn said_of(
-    set: i64,
+/// Of each set whose evidence changed, the first message or row that showed it.
+fn said_first(
+    added: &tally::Added,
     messages: &[Statement],
     event_ids: &[i64],
     rows: &rows::Applied,
-    first: &OnceCell<HashMap<i64, usize>>,
-) -> Option<Said> {
-    let all = || messages.iter().chain(&rows.statements);
-    let first = first.get_or_init(|| {
-        let mut first = HashMap::new();
-        for (n, statement) in all().enumerate() {
-            first.entry(statement.set_id).or_insert(n);
+) -> HashMap<i64, Said> {
+    let changed: HashSet<i64> = added.changed.iter().copied().collect();
+    let mut first = HashMap::with_capacity(changed.len());
+    let event_ids = event_ids.iter().chain(&rows.event_ids);
+    for (statement, &event_id) in messages.iter().chain(&rows.statements).zip(event_ids) {
+        if changed.contains(&statement.set_id) {
+            first.entry(statement.set_id).or_insert_with(|| Said {
+                source_id: statement.source_id,
+                message_id: statement.message_id.clone(),
+                event_id: (event_id != 0).then_some(event_id),
+            });
         }
-        first
-    });
-    let n = *first.get(&set)?;
-    let statement = all().nth(n)?;
-    let event_id = event_ids.iter().chain(&rows.event_ids).nth(n)?;
-    Some(Said {
-        source_id: statement.source_id,
-        message_id: statement.message_id.clone(),
-        event_id: (*event_id != 0).then_some(*event_id),
-    })
+    }
+    first
 }
 
 fn distinct(ids: impl Iterator<Item = i64>) -> Vec<i64> {

@@ -37,6 +37,7 @@ pub fn apply(scope: Scope) -> Result<Option<identity::Outcome>> {
         Scope::Traits => None,
     };
     derive_profiles(&rules)?;
+    progress::finish();
     Ok(regraphed)
 }
 
@@ -59,7 +60,6 @@ fn rebuild() -> i64 {
         derive_evidence(&rules)?;
         progress::start("rebuild: identity", 0);
         identity::rebuild(&rules, &Cause::Rebuild)?;
-        progress::start("rebuild: profiles and segments", 0);
         derive_profiles(&rules)?;
         progress::finish();
         Ok(
@@ -79,7 +79,9 @@ fn derive_evidence(rules: &Rules) -> Result<()> {
 }
 
 fn derive_profiles(rules: &Rules) -> Result<()> {
+    progress::start("traits", 0);
     profile::candidates::rebuild(rules)?;
     profile::rows::refresh(rules, &profile::rows::all())?;
+    progress::start("segments", 0);
     segment::refresh_all()
 }

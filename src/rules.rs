@@ -25,6 +25,8 @@ pub struct Rules {
     pub max_degree: Vec<Vec<(usize, u32)>>,
     /// By source: the index of the identifier type of its records.
     pub record_types: HashMap<i32, usize>,
+    /// Declared matchers, by id.
+    pub matchers: HashMap<i32, Matcher>,
     /// Declared traits, in order of declaration.
     pub traits: Vec<Trait>,
     trait_index: HashMap<String, usize>,
@@ -43,6 +45,15 @@ pub struct Source {
     pub revoked: bool,
     /// Whether somebody revoked single messages or rows of it.
     pub revoked_in_part: bool,
+}
+
+/// A declared matcher, as far as the graph asks.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    /// Its name.
+    pub name: String,
+    /// How strong its links are, on the scale of the types.
+    pub priority: i32,
 }
 
 /// A declared trait.
@@ -72,6 +83,7 @@ impl Rules {
             type_rules,
             max_degree,
             record_types,
+            matchers: load_matchers(),
             traits,
             trait_index,
         })
@@ -107,6 +119,14 @@ impl Rules {
         self.type_rules.iter().any(|rule| rule.keep_last)
     }
 
+    /// The priority of a matcher by its id.
+    pub fn matcher_priority(&self, matcher_id: i32) -> Result<i32> {
+        self.matchers
+            .get(&matcher_id)
+            .map(|matcher| matcher.priority)
+            .ok_or_else(|| Error::internal(format!("no matcher with id {matcher_id}")))
+    }
+
     /// The index of a type by its id.
     pub fn type_index(&self, type_id: i32) -> Result<usize> {
         self.type_ids
@@ -136,6 +156,22 @@ fn load_sources() -> HashMap<String, Source> {
                 revoked_in_part: row.want(6),
             };
             (row.want::<String>(1), source)
+        },
+    )
+    .into_iter()
+    .collect()
+}
+
+fn load_matchers() -> HashMap<i32, Matcher> {
+    sql::rows(
+        "SELECT matcher_id, name, priority FROM cdp.matchers",
+        args![],
+        |row| {
+            let matcher = Matcher {
+                name: row.want(2),
+                priority: row.want(3),
+            };
+            (row.want(1), matcher)
         },
     )
     .into_iter()

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::io::{BufWriter, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::time::Instant;
 
 use cdp_engine::graph::components::{Bigints, Forest};
@@ -186,12 +186,17 @@ fn write(links: &[(u32, u32)], file: &str, name: impl Fn(u32) -> i64) -> std::io
 }
 
 fn read(file: &str) -> std::io::Result<Vec<(i64, i64)>> {
-    let bytes = std::fs::read(file)?;
+    let mut file = BufReader::new(File::open(file)?);
+    let size = file.get_ref().metadata()?.len() as usize;
+    file.read_exact(&mut [0; HEAD.len()])?;
     let number = |bytes: &[u8]| i64::from_be_bytes(bytes.try_into().expect("eight bytes"));
-    Ok(bytes[HEAD.len()..]
-        .chunks_exact(ROW)
-        .map(|row| (number(&row[6..14]), number(&row[18..26])))
-        .collect())
+    let mut links = Vec::with_capacity(size.saturating_sub(HEAD.len()) / ROW);
+    let mut row = [0; ROW];
+    while links.len() < links.capacity() {
+        file.read_exact(&mut row)?;
+        links.push((number(&row[6..14]), number(&row[18..26])));
+    }
+    Ok(links)
 }
 
 fn main() -> std::io::Result<()> {

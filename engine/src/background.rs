@@ -15,6 +15,11 @@ impl Cancel {
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Says that nobody wants the result any more.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A piece of work under way. Dropped, it is told to give up, and nobody waits for it.
@@ -65,7 +70,7 @@ impl<T: Send + 'static> Task<T> {
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        self.cancel.0.store(true, Ordering::Relaxed);
+        self.cancel.set();
     }
 }
 

@@ -1,7 +1,9 @@
 //! The greedy pass agrees with a slow version that follows the documentation word by word, and does
 //! not depend on how a graph is written down.
 
-use cdp_engine::graph::{Decision, Evidence, Link, Node, Refusal, TypeRule, resolve};
+use cdp_engine::graph::{
+    Apart, ApartBy, Decision, Evidence, Link, Node, Refusal, TypeRule, resolve,
+};
 use proptest::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +14,7 @@ type Set = BTreeSet<usize>;
 struct World {
     nodes: Vec<Node>,
     links: Vec<Link>,
-    cannot: Vec<(u32, u32)>,
+    apart: Vec<Apart>,
     rules: Vec<TypeRule>,
 }
 
@@ -79,8 +81,8 @@ impl World {
     fn broken(&self, link: &Link, one: &Set, other: &Set, asserted: &[Set]) -> Option<Refusal> {
         let both = one | other;
         let within = |n: u32| both.contains(&(n as usize));
-        let mut cannot = self.cannot.iter().filter(|(a, b)| a != b);
-        if cannot.any(|&(a, b)| within(a) && within(b)) {
+        let mut apart = self.apart.iter().filter(|apart| apart.a != apart.b);
+        if apart.any(|p| p.by == ApartBy::Hand && within(p.a) && within(p.b)) {
             return Some(Refusal::CannotLink);
         }
         if link.evidence == Evidence::Asserted {
@@ -104,7 +106,20 @@ impl World {
                 return Some(Refusal::Bridge { type_idx });
             }
         }
-        None
+        let strength = match link.evidence {
+            Evidence::Matched { priority, .. } => (priority, 1),
+            _ => (self.standing(weaker).0, 0),
+        };
+        let between = |p: &Apart| {
+            let [a, b] = [p.a as usize, p.b as usize];
+            one.contains(&a) && other.contains(&b) || one.contains(&b) && other.contains(&a)
+        };
+        let beaten = |p: &Apart| match p.by {
+            ApartBy::Hand => false,
+            ApartBy::Matcher { priority } => strength > (priority, 1),
+        };
+        let non_match = self.apart.iter().any(|p| beaten(p) && between(p));
+        non_match.then_some(Refusal::NonMatch)
     }
 
     fn profile_id(&self, cluster: &Set) -> i64 {
@@ -212,14 +227,23 @@ fn links(nodes: u32) -> impl Strategy<Value = Vec<Link>> {
     prop::collection::vec(link, 0..30)
 }
 
+fn apart(nodes: u32) -> impl Strategy<Value = Vec<Apart>> {
+    let by = prop_oneof![
+        1 => Just(ApartBy::Hand),
+        2 => (-1..5).prop_map(|priority| ApartBy::Matcher { priority }),
+    ];
+    let one = (0..nodes, 0..nodes, by).prop_map(|(a, b, by)| Apart { a, b, by });
+    prop::collection::vec(one, 0..6)
+}
+
 prop_compose! {
     fn world()(nodes in nodes())(
         links in links(nodes.len() as u32),
-        cannot in prop::collection::vec((0..nodes.len() as u32, 0..nodes.len() as u32), 0..4),
+        apart in apart(nodes.len() as u32),
         rules in rules(),
         nodes in Just(nodes),
     ) -> World {
-        World { nodes, links, cannot, rules }
+        World { nodes, links, apart, rules }
     }
 }
 
@@ -227,7 +251,7 @@ impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{:#?}\n{:#?}", self.rules, self.nodes)?;
         self.links.iter().try_for_each(|l| writeln!(f, "{l:?}"))?;
-        write!(f, "cannot {:?}", self.cannot)
+        write!(f, "{:?}", self.apart)
     }
 }
 
@@ -237,8 +261,8 @@ proptest! {
     #[test]
     fn agrees_with_the_obvious_version(world in world()) {
         let expected = world.answer();
-        let World { nodes, links, cannot, rules } = &world;
-        let found = resolve(nodes, links, cannot, rules);
+        let World { nodes, links, apart, rules } = &world;
+        let found = resolve(nodes, links, apart, rules);
         let mut clusters: BTreeMap<u32, Set> = BTreeMap::new();
         for (node, &cluster) in found.cluster.iter().enumerate() {
             clusters.entry(cluster).or_default().insert(node);
@@ -257,7 +281,7 @@ proptest! {
             (Just(w), Just(seats).prop_shuffle(), Just(order).prop_shuffle())
         })
     ) {
-        let World { nodes, links, cannot, rules } = &world;
+        let World { nodes, links, apart, rules } = &world;
         let seat = |n: u32| seats[n as usize];
         let mut moved_nodes = nodes.clone();
         for (node, &to) in nodes.iter().zip(&seats) {
@@ -268,9 +292,9 @@ proptest! {
             let (a, b) = if i % 2 == 0 { (l.a, l.b) } else { (l.b, l.a) };
             Link { a: seat(a), b: seat(b), ..l }
         }).collect();
-        let moved_cannot: Vec<_> = cannot.iter().rev().map(|&(a, b)| (seat(b), seat(a))).collect();
-        let before = resolve(nodes, links, cannot, rules);
-        let after = resolve(&moved_nodes, &moved_links, &moved_cannot, rules);
+        let moved_apart: Vec<_> = apart.iter().rev().map(|p| Apart { a: seat(p.b), b: seat(p.a), by: p.by }).collect();
+        let before = resolve(nodes, links, apart, rules);
+        let after = resolve(&moved_nodes, &moved_links, &moved_apart, rules);
         for (&name, &to) in before.cluster.iter().zip(&seats) {
             prop_assert_eq!(after.cluster[to as usize], seat(name));
         }

@@ -1,10 +1,16 @@
 //! The greedy pass over a whole graph, by example.
 
-use cdp_engine::graph::{Decision, Evidence, Link, Node, Refusal, TypeRule, chain, resolve};
+use cdp_engine::background::Cancel;
+use cdp_engine::graph::whole::Cancelled;
+use cdp_engine::graph::{
+    Apart, ApartBy, Decision, Evidence, Identifiers, Link, Node, Refusal, TypeRule, chain, resolve,
+    resolve_unless,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const ACCEPTED: Decision = Decision::Accepted;
 const CANNOT: Decision = Decision::Refused(Refusal::CannotLink);
+const NON_MATCH: Decision = Decision::Refused(Refusal::NonMatch);
 
 const fn too_many(type_idx: u16) -> Decision {
     Decision::Refused(Refusal::MaxPerProfile { type_idx })
@@ -26,7 +32,7 @@ struct Graph {
     rules: Vec<TypeRule>,
     nodes: Vec<Node>,
     links: Vec<Link>,
-    cannot: Vec<(u32, u32)>,
+    apart: Vec<Apart>,
 }
 
 impl Graph {
@@ -47,7 +53,7 @@ impl Graph {
             ],
             nodes: Vec::new(),
             links: Vec::new(),
-            cannot: Vec::new(),
+            apart: Vec::new(),
         }
     }
 
@@ -98,7 +104,14 @@ impl Graph {
 
     fn cannot(mut self, a: &str, b: &str) -> Self {
         let pair = (self.node(a), self.node(b));
-        self.cannot.push(pair);
+        self.apart.push(Apart::by_hand(pair));
+        self
+    }
+
+    fn non_match(mut self, a: &str, b: &str, priority: i32) -> Self {
+        let (a, b) = (self.node(a), self.node(b));
+        let by = ApartBy::Matcher { priority };
+        self.apart.push(Apart { a, b, by });
         self
     }
 
@@ -112,7 +125,7 @@ impl Graph {
     /// the first gives the id.
     #[track_caller]
     fn gives(self, decisions: &[Decision], profiles: &[&str]) {
-        let found = resolve(&self.nodes, &self.links, &self.cannot, &self.rules);
+        let found = resolve(&self.nodes, &self.links, &self.apart, &self.rules);
         assert_eq!(found.decisions, decisions);
         let mut members: BTreeMap<i64, BTreeSet<&str>> = BTreeMap::new();
         for (i, n) in self.nodes.iter().enumerate() {
@@ -301,6 +314,59 @@ fn cannot_links_stay_with_clusters_that_grow() {
 }
 
 #[test]
+fn two_of_a_family_share_an_email_and_are_two() {
+    let family = |priority| {
+        Graph::new()
+            .non_match("r1", "r2", priority)
+            .observed("e1", "r1")
+            .observed("e1", "r2")
+    };
+    family(25).gives(&[ACCEPTED, NON_MATCH], &["e1 r1", "r2"]);
+    // A matcher that is weaker than what records say, or as strong, forbids nothing.
+    family(40).gives(&[ACCEPTED, ACCEPTED], &["e1 r1 r2"]);
+    family(25)
+        .asserted("r1", "r2")
+        .gives(&[ACCEPTED, ACCEPTED, ACCEPTED], &["e1 r1 r2"]);
+}
+
+#[test]
+fn a_non_match_stays_with_clusters_that_grow_and_ends_when_they_join() {
+    Graph::new()
+        .non_match("r1", "r2", 25)
+        .asserted("e1", "r1")
+        .asserted("a2", "r2")
+        .observed("e1", "a1")
+        .observed("a1", "a2")
+        .observed("r3", "e1")
+        .observed("r3", "a2")
+        .gives(
+            &[ACCEPTED, ACCEPTED, ACCEPTED, NON_MATCH, ACCEPTED, NON_MATCH],
+            &["e1 r1 a1 r3", "a2 r2"],
+        );
+    // By a stronger link the two are one person, and it keeps others out no more than one.
+    Graph::new()
+        .non_match("r1", "r2", 35)
+        .asserted("a1", "r1")
+        .asserted("a2", "r2")
+        .observed("a1", "a2")
+        .observed("r1", "r3")
+        .observed("r2", "r3")
+        .gives(&[ACCEPTED; 5], &["a1 a2 r1 r2 r3"]);
+}
+
+#[test]
+fn a_weaker_match_does_not_join_what_a_stronger_matcher_holds_apart() {
+    let two = |of_match| {
+        Graph::new()
+            .non_match("r1", "r2", 25)
+            .matched("r1", "r2", of_match, 900)
+    };
+    two(26).gives(&[NON_MATCH], &["r1", "r2"]);
+    two(25).gives(&[ACCEPTED], &["r1 r2"]);
+    two(24).gives(&[ACCEPTED], &["r1 r2"]);
+}
+
+#[test]
 fn with_a_limit_of_none_only_assertions_join() {
     Graph::new()
         .max(USER, Some(0))
@@ -417,4 +483,47 @@ fn a_chain_is_short_and_then_strong() {
     assert_eq!(find(&graph.links, "e1", "a1"), Some(vec![1, 0]));
     assert_eq!(find(&graph.links, "u1", "u1"), Some(vec![]));
     assert_eq!(find(&graph.links[..2], "u1", "r1"), None);
+}
+
+/// The identifiers of a hub's graph. Looked at by value, as links are that nothing else tells apart, it
+/// cancels what looks.
+struct Hub<'a>(usize, &'a Cancel);
+
+impl Identifiers for Hub<'_> {
+    fn len(&self) -> usize {
+        self.0
+    }
+    fn id(&self, node: u32) -> i64 {
+        node.into()
+    }
+    fn type_idx(&self, _: u32) -> u16 {
+        0
+    }
+    fn value(&self, _: u32) -> &str {
+        self.1.set();
+        "one value"
+    }
+}
+
+#[test]
+fn a_pass_under_way_is_given_up() {
+    let leaves = 1 << 17;
+    let links: Vec<Link> = (1..=leaves)
+        .map(|leaf| Link {
+            a: 0,
+            b: leaf,
+            evidence: Evidence::Observed,
+            confirmed: false,
+            first_seen: 0,
+        })
+        .collect();
+    let cancel = Cancel::default();
+    let hub = Hub(leaves as usize + 1, &cancel);
+    let rules = [TypeRule::default()];
+    let found = resolve_unless(&hub, &links, &[], &rules, &cancel);
+    assert_eq!(found, Err(Cancelled));
+    // What is given up before it begins looks at no value.
+    assert!(cancel.is_set());
+    let found = resolve_unless(&hub, &links[..1], &[], &rules, &cancel);
+    assert_eq!(found, Err(Cancelled));
 }

@@ -1,8 +1,8 @@
 //! The incremental pass gives what a full pass gives, and reads no more than it must.
 
 use cdp_engine::graph::{
-    Changes, Decided, Decision, Evidence, Link, Moved, Node, Refusal, Store, StoredLink,
-    StoredNode, TypeRule, Update, resolve, update,
+    Apart, ApartBy, Changes, Decided, Decision, Evidence, Link, Moved, Node, Refusal, Store,
+    StoredLink, StoredNode, TypeRule, Update, resolve, update,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,7 +16,7 @@ type LinkKey = (i64, i64, u8);
 struct Memory {
     nodes: BTreeMap<i64, StoredNode>,
     links: BTreeMap<LinkKey, StoredLink>,
-    cannot: BTreeSet<(i64, i64)>,
+    apart: BTreeSet<Apart<i64>>,
     /// Nodes read since this was last cleared.
     nodes_read: usize,
     links_read: usize,
@@ -67,9 +67,9 @@ impl Store for Memory {
         Ok(self.links.values().filter(of).copied().collect())
     }
 
-    fn cannot_of(&mut self, node_ids: &[i64]) -> Result<Vec<(i64, i64)>, Infallible> {
-        let of = |(a, b): &&(i64, i64)| node_ids.contains(a) || node_ids.contains(b);
-        Ok(self.cannot.iter().filter(of).copied().collect())
+    fn apart_of(&mut self, node_ids: &[i64]) -> Result<Vec<Apart<i64>>, Infallible> {
+        let of = |p: &&Apart<i64>| node_ids.contains(&p.a) || node_ids.contains(&p.b);
+        Ok(self.apart.iter().filter(of).copied().collect())
     }
 }
 
@@ -160,9 +160,12 @@ impl Memory {
                 first_seen: l.first_seen,
             })
             .collect();
-        let of_nodes = |(a, b): &(i64, i64)| Some((*position.get(a)?, *position.get(b)?));
-        let cannot: Vec<_> = self.cannot.iter().filter_map(of_nodes).collect();
-        let full = resolve(&nodes, &links, &cannot, rules);
+        let of_nodes = |p: &Apart<i64>| {
+            let (a, b) = (*position.get(&p.a)?, *position.get(&p.b)?);
+            Some(Apart { a, b, by: p.by })
+        };
+        let apart: Vec<_> = self.apart.iter().filter_map(of_nodes).collect();
+        let full = resolve(&nodes, &links, &apart, rules);
         let mut all = self.clone();
         for (i, n) in (0..).zip(all.nodes.values_mut()) {
             n.profile_id = Some(full.profile_id(&nodes, i));
@@ -245,7 +248,7 @@ fn the_reason_of_a_refusal_is_kept_up_to_date_on_the_boundary() {
     let rules = three_types();
     let mut memory = alternating_chain(3);
     memory.update(&[1, 2, 3], &rules);
-    memory.cannot.insert((1, 3));
+    memory.apart.insert(Apart::by_hand((1, 3)));
     let found = memory.update(&[1, 3], &rules);
     assert_eq!(found.moved, []);
     let [decided] = found.decided[..] else {
@@ -297,7 +300,7 @@ fn an_added_link_reads_its_clusters_and_their_boundary_only() {
     // An e-mail may change for what reason the neighbours are refused: those on both sides are read.
     let email = device + 1;
     memory.add_node(email, 1);
-    memory.cannot.insert((email, 1));
+    memory.apart.insert(Apart::by_hand((email, 1)));
     memory.observe(3_001, email, 1);
     memory.update_after(&gained(3_001, email), &rules);
     assert_eq!(memory.nodes_read, 3 + 1 + 1 + 2 * 3);
@@ -370,7 +373,7 @@ fn a_device_that_must_not_meet_somebody_changes_the_reason() {
     }
     memory.observe(1, 3, 1);
     memory.observe(2, 3, 9);
-    memory.cannot.insert((4, 2));
+    memory.apart.insert(Apart::by_hand((4, 2)));
     memory = memory.rebuilt(&rules);
     memory.observe(1, 4, 3);
     gain(&mut memory, &[(1, 4)], &rules);
@@ -409,8 +412,8 @@ enum Change {
     Put(LinkKey, bool, i64),
     /// Of the links there are, by number.
     Remove(usize),
-    Forbid(i64, i64),
-    /// Of the cannot-links there are, by number.
+    Forbid(Apart<i64>),
+    /// Of what is apart, by number.
     Allow(usize),
     RemoveNode(i64),
 }
@@ -420,10 +423,14 @@ const NODES: i64 = 12;
 fn change() -> impl Strategy<Value = Change> {
     let kind = prop_oneof![1 => Just(0), 12 => Just(1), 1 => Just(2), 1 => Just(3)];
     let key = (1..=NODES, 1..=NODES, kind).prop_map(|(a, b, kind)| (a.min(b), a.max(b), kind));
+    let by = prop_oneof![
+        1 => Just(ApartBy::Hand),
+        3 => (-1..3).prop_map(|priority| ApartBy::Matcher { priority }),
+    ];
     prop_oneof![
         20 => (key, any::<bool>(), 0..8_i64).prop_map(|(k, c, t)| Change::Put(k, c, t)),
         10 => any::<usize>().prop_map(Change::Remove),
-        1 => (1..=NODES, 1..=NODES).prop_map(|(a, b)| Change::Forbid(a, b)),
+        2 => (1..=NODES, 1..=NODES, by).prop_map(|(a, b, by)| Change::Forbid(Apart { a, b, by })),
         1 => any::<usize>().prop_map(Change::Allow),
         1 => (1..=NODES).prop_map(Change::RemoveNode),
     ]
@@ -482,16 +489,15 @@ impl Memory {
                 let gone = gone.filter(|l| !refused(l));
                 named.pairs.extend(gone.map(|l| (l.b_id, l.a_id)));
             }
-            Change::Forbid(a, b) => {
-                self.cannot.insert((a, b));
-                named.pairs.push((a, b));
+            Change::Forbid(apart) => {
+                self.apart.insert(apart);
+                named.pairs.push((apart.a, apart.b));
             }
             Change::Allow(n) => {
-                let pair = n.checked_rem(self.cannot.len());
-                let pair = pair.and_then(|n| self.cannot.iter().nth(n).copied());
-                named
-                    .pairs
-                    .extend(pair.filter(|pair| self.cannot.remove(pair)));
+                let one = n.checked_rem(self.apart.len());
+                let one = one.and_then(|n| self.apart.iter().nth(n).copied());
+                let gone = one.filter(|one| self.apart.remove(one));
+                named.pairs.extend(gone.map(|p| (p.a, p.b)));
             }
             Change::RemoveNode(id) => {
                 self.nodes.remove(&id);

@@ -88,6 +88,7 @@ COMMENT ON FUNCTION cdp.explain_identity(text, text, text, text) IS 'the chain o
 COMMENT ON FUNCTION cdp.explain_identity(bigint, bigint) IS 'the chain of evidence between two profiles, or what keeps them apart';
 COMMENT ON FUNCTION cdp.connected_components(text) IS 'the connected components of the pairs that a query gives: each node with the smallest of its component';
 COMMENT ON FUNCTION cdp.connected_components(text, anyelement) IS 'the same, with nodes of the type of node_type: NULL::bigint';
+COMMENT ON FUNCTION cdp.connected_components_into IS 'the connected components of the pairs that a query gives, into a new table: the fastest way to keep them';
 COMMENT ON FUNCTION cdp.profile_graph IS 'the identifiers and links of a profile, and the links that were refused, as JSON';
 COMMENT ON FUNCTION cdp.profile_graph_dot IS 'the identifiers and links of a profile, as a graph for Graphviz';
 COMMENT ON FUNCTION cdp.profile_graph_svg IS 'the identifiers and links of a profile, as a picture in SVG';

@@ -5,20 +5,32 @@ use crate::pg::{Error, Result};
 /// The most bytes of a name.
 const MAX_BYTES: usize = 255;
 
+/// A kind with its article.
+fn one(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {kind}")
+}
+
 /// Fails unless `name` can be the name of a `kind`.
 pub fn check(kind: &str, name: &str) -> Result<()> {
     if name.trim().is_empty() {
-        return Err(Error::invalid(format!("a {kind} needs a name")));
+        return Err(Error::invalid(format!("{} needs a name", one(kind))));
     }
     if name.len() > MAX_BYTES {
         return Err(Error::invalid(format!(
-            "the name of a {kind} is {} bytes long, and {MAX_BYTES} is the most",
+            "the name of {} is {} bytes long, and {MAX_BYTES} is the most",
+            one(kind),
             name.len()
         )));
     }
     if name.trim() != name || name.chars().any(char::is_control) {
         return Err(Error::invalid(format!(
-            "the name {name:?} of a {kind} has white space around it, or a control character"
+            "the name {name:?} of {} has white space around it, or a control character",
+            one(kind)
         )));
     }
     Ok(())

@@ -68,6 +68,16 @@ pub struct Added {
     pub recounted: Vec<i64>,
 }
 
+impl Added {
+    /// Adds what a later part of the batch added.
+    pub fn join(&mut self, later: Self) {
+        self.changed.extend(later.changed);
+        self.appeared.extend(later.appeared);
+        self.recounted.extend(later.recounted);
+        self.shown.extend(later.shown);
+    }
+}
+
 /// Adds what statements say. `new_sets` are known to have no evidence yet.
 pub fn add<'a>(
     rules: &Rules,

@@ -239,7 +239,7 @@ pub fn named(rules: &Rules, type_name: &str, value: &str) -> Result<(i32, i64)> 
     let value = rules.types.normalise(index, value).map_err(|invalid| {
         Error::invalid(format!(
             "\"{value}\" is no value of identifier type \"{type_name}\": {}",
-            invalid.reason
+            invalid.detail
         ))
         .hint("Such a value is never accepted from a source either.")
     })?;

@@ -4,6 +4,7 @@ use cdp_engine::graph::components::{Bigints, Forest, Stitcher, Texts, TooLarge};
 use pgrx::prelude::*;
 
 use crate::pg::error::OrRaise;
+use crate::pg::fill::{NewTable, Nodes};
 use crate::pg::reader::{self, Column, Reader, Row};
 use crate::pg::result_set::{Cell, ResultSet};
 use crate::pg::{Error, Result, guc, thread};
@@ -36,24 +37,87 @@ fn connected_components(query: Option<&str>, result: ResultSet) {
 }
 
 fn stitch(query: Option<&str>, mut result: ResultSet) -> Result<()> {
+    let result_type = result.types()[0];
+    check_result_type(result_type)?;
+    match joined(query, Some(result_type))? {
+        Joined::Integers(forest) => {
+            let as_text = TEXT.contains(&result_type);
+            let (mut node_digits, mut name_digits) = (Digits::default(), Digits::default());
+            each_integer(&forest, |node, name| {
+                if as_text {
+                    let node = Cell::Text(node_digits.of(node));
+                    result.put(&[node, Cell::Text(name_digits.of(name))]);
+                } else {
+                    result.put(&[Cell::Integer(node), Cell::Integer(name)]);
+                }
+            });
+        }
+        Joined::Texts(forest) => each_text(&forest, |node, name| {
+            result.put(&[Cell::Text(node), Cell::Text(name)]);
+        }),
+    }
+    progress::finish();
+    Ok(())
+}
+
+/// The connected components of a graph, into a new table: its columns are `node` and `component`, of
+/// type `bigint` or `text`, as the columns of the query are integers or texts. It belongs to the caller,
+/// as after CREATE TABLE. How many nodes there are.
+///
+/// # Errors
+/// As [`connected_components`]; 42P07 where there is such a table; what CREATE TABLE raises.
+#[pg_extern(volatile, parallel_unsafe)]
+fn connected_components_into(query: Option<&str>, table_name: Option<&str>) -> i64 {
+    stitch_into(query, table_name).or_raise()
+}
+
+fn stitch_into(query: Option<&str>, table_name: Option<&str>) -> Result<i64> {
+    let name = table_name.ok_or_else(|| {
+        Error::invalid("table_name is NULL")
+            .hint("It is the name of a table that is not there yet: 'people', or 'schema.people'.")
+    })?;
+    let table = NewTable::named(name, c"cdp.connected_components_into()")?;
+    const COLUMNS: [&str; 2] = ["node", "component"];
+    let rows = match joined(query, None)? {
+        Joined::Integers(forest) => {
+            let mut filler = table.create(COLUMNS, Nodes::Integers)?;
+            each_integer(&forest, |node, name| filler.put_integers([node, name]));
+            filler.finish()
+        }
+        Joined::Texts(forest) => {
+            let mut filler = table.create(COLUMNS, Nodes::Texts)?;
+            each_text(&forest, |node, name| filler.put_texts([node, name]));
+            filler.finish()
+        }
+    };
+    progress::finish();
+    Ok(rows)
+}
+
+/// All nodes of a query, joined.
+enum Joined {
+    Integers(Bigints),
+    Texts(Texts),
+}
+
+/// Reads the links. `result_type` is what the nodes must fit, where that is known.
+fn joined(query: Option<&str>, result_type: Option<pg_sys::Oid>) -> Result<Joined> {
     let query = query.ok_or_else(|| Error::invalid("query is NULL").hint(EXAMPLE))?;
     let mut links = Links {
-        result_type: result.types()[0],
+        result_type,
         limit: guc::graph_memory(),
         read: 0,
         kind: None,
     };
-    check_result_type(links.result_type)?;
     progress::start("connected components: reading links", 0);
     reader::each_of_user(query, &mut links)?;
-    progress::start("connected components: writing nodes", 0);
-    match links.kind {
-        Some(Kind::Integers(links)) => put_integers(&links.finish()?, &mut result),
-        Some(Kind::Texts(links)) => put_texts(&links.finish()?, &mut result),
+    let joined = match links.kind {
+        Some(Kind::Integers(links)) => Joined::Integers(links.finish()?),
+        Some(Kind::Texts(links)) => Joined::Texts(links.finish()?),
         None => return Err(Error::internal("a query without columns")),
-    }
-    progress::finish();
-    Ok(())
+    };
+    progress::start("connected components: writing nodes", 0);
+    Ok(joined)
 }
 
 const EXAMPLE: &str =
@@ -91,7 +155,8 @@ fn name_of(type_oid: pg_sys::Oid) -> String {
 
 /// What reads the query.
 struct Links {
-    result_type: pg_sys::Oid,
+    /// What the nodes must fit, where that is known.
+    result_type: Option<pg_sys::Oid>,
     limit: usize,
     read: i64,
     /// Known once the columns are.
@@ -115,11 +180,11 @@ impl Reader for Links {
         };
         let types = [a.type_oid, b.type_oid];
         if types.iter().all(|of| TEXT.contains(of)) {
-            if !TEXT.contains(&self.result_type) {
+            if let Some(of_result) = self.result_type.filter(|of| !TEXT.contains(of)) {
                 return Err(
                     mismatch("the nodes of the query are texts".to_owned()).hint(format!(
                         "Leave out node_type, which is of type {}.",
-                        name_of(self.result_type)
+                        name_of(of_result)
                     )),
                 );
             }
@@ -137,10 +202,12 @@ impl Reader for Links {
                 a.name, b.name
             )));
         };
-        if width(self.result_type).is_some_and(|of_result| of_result < one.max(other)) {
+        if let Some(of_result) = self.result_type
+            && width(of_result).is_some_and(|of_result| of_result < one.max(other))
+        {
             return Err(mismatch(format!(
                 "the nodes of the query do not fit type {}",
-                name_of(self.result_type)
+                name_of(of_result)
             ))
             .hint("Give NULL::bigint as node_type."));
         }
@@ -228,34 +295,27 @@ fn too_large(found: TooLarge) -> Error {
     .hint("Raise it, if the machine has the memory: SET cdp.graph_memory = '4GB'; a node takes at most 55 bytes, one of text 59 and twice its length.")
 }
 
-fn put_integers(forest: &Bigints, result: &mut ResultSet) {
-    let as_text = TEXT.contains(&result.types()[0]);
+fn each_integer(forest: &Bigints, mut put: impl FnMut(i64, i64)) {
     let (mut names, mut from, mut written) = (Vec::new(), Some(0), 0);
-    let (mut node_digits, mut name_digits) = (Digits::default(), Digits::default());
     while let Some(at) = from {
         pgrx::check_for_interrupts!();
         from = forest.names(at, &mut names);
         for &(node, name) in &names {
-            if as_text {
-                let node = Cell::Text(node_digits.of(node));
-                result.put(&[node, Cell::Text(name_digits.of(name))]);
-            } else {
-                result.put(&[Cell::Integer(node), Cell::Integer(name)]);
-            }
+            put(node, name);
         }
         written += names.len();
         progress::step(written as i64);
     }
 }
 
-fn put_texts(forest: &Texts, result: &mut ResultSet) {
+fn each_text(forest: &Texts, mut put: impl FnMut(&[u8], &[u8])) {
     for n in 0..forest.len() {
         if n % 4_096 == 0 {
             pgrx::check_for_interrupts!();
             progress::step(n as i64);
         }
         let (node, name) = forest.name_of(n);
-        result.put(&[Cell::Text(node), Cell::Text(name)]);
+        put(node, name);
     }
 }
 

@@ -3,11 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use cdp_engine::graph::{
-    self, Changes, Decided, Decision, Evidence, Moved, Node, Store, StoredLink, StoredNode, Update,
+    self, Apart, Changes, Decided, Decision, Evidence, Moved, Node, Spread, Store, StoredLink,
+    StoredNode, Update,
 };
 
-use super::Touched;
+use super::asserted::pair;
 use super::links::{Concerned, NewLink, Nodes, Pair};
+use super::{Touched, matched};
 use crate::args;
 use crate::evidence::sets::Known;
 use crate::pg::append::append;
@@ -28,6 +30,8 @@ pub struct Outcome {
     pub update: Option<Update>,
     /// Links that are no more.
     pub unlinked: Vec<(i64, i64)>,
+    /// Those that a matcher found, and finds no more.
+    pub unmatched: Vec<(i64, i64)>,
 }
 
 /// Brings the clusters of these nodes' region up to date.
@@ -37,11 +41,13 @@ pub fn update(rules: &Rules, concerned: Concerned, known: &Known) -> Result<Outc
         loosened,
         recentred,
         unlinked,
+        unmatched,
         new,
         ..
     } = concerned;
     let mut outcome = Outcome {
         unlinked,
+        unmatched,
         ..Outcome::default()
     };
     if !loosened.is_empty() {
@@ -64,10 +70,13 @@ pub fn update(rules: &Rules, concerned: Concerned, known: &Known) -> Result<Outc
             known,
             new: by_end(&new),
             by_hand: anything_by_hand(),
+            matched: matched::any(rules),
             phase: "",
+            spread: Spread::default(),
         };
         let update = graph::update(&mut stored, &changes, &rules.type_rules)?;
         let written = update.moved.len() + update.decided.len();
+        super::allow(REACHED, stored.spread.bytes() + written * WRITTEN_BYTES)?;
         stored.tell("identity: writing what a change moved", 0, written);
         touched.extend(write(rules, &update, &new)?);
         outcome.update = Some(update);
@@ -113,7 +122,7 @@ fn profiles_of(nodes: &[i64]) -> Vec<i64> {
     profiles
 }
 
-const ASSERTED: &str = "SELECT l.low, l.high, true, l.first_seen, l.decision, l.rule_type, true \
+const ASSERTED: &str = "SELECT l.low, l.high, true, l.first_seen, l.decision, l.rule_type \
      FROM cdp.asserted_links l";
 const CANNOT: &str = "SELECT l.low, l.high FROM cdp.cannot_links l";
 
@@ -122,7 +131,9 @@ const DEAD: &str = "NOT EXISTS (SELECT 1 FROM cdp.set_nodes s WHERE s.node_id = 
      AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.low = n.node_id) \
      AND NOT EXISTS (SELECT 1 FROM cdp.links l WHERE l.high = n.node_id) \
      AND NOT EXISTS (SELECT 1 FROM cdp.asserted_links l WHERE l.low = n.node_id) \
-     AND NOT EXISTS (SELECT 1 FROM cdp.asserted_links l WHERE l.high = n.node_id)";
+     AND NOT EXISTS (SELECT 1 FROM cdp.asserted_links l WHERE l.high = n.node_id) \
+     AND NOT EXISTS (SELECT 1 FROM cdp.matches m WHERE m.low = n.node_id AND m.kind = 'link') \
+     AND NOT EXISTS (SELECT 1 FROM cdp.matches m WHERE m.high = n.node_id AND m.kind = 'link')";
 
 /// Those of these nodes that no set and no link holds any more.
 fn dead_among(nodes: &[i64]) -> HashSet<i64> {
@@ -153,15 +164,19 @@ struct Stored<'a> {
     new: HashMap<i64, Vec<NewLink>>,
     /// Whether there are links or cannot-links by hand.
     by_hand: bool,
+    /// Whether matchers found anything.
+    matched: bool,
     /// What is told of a change that spreads far.
     phase: &'static str,
+    spread: Spread,
 }
 
 /// A change that reaches so many nodes takes seconds: it says how far it is, and its passes are left
 /// to a thread, so that they can be cancelled.
 const FAR: usize = 10_000;
-/// What the engine keeps of a node that a change reaches, with its links, at most.
-const NODE_BYTES: usize = 800;
+const REACHED: &str = "the part of the identity graph that a change reaches";
+/// What it takes to write that a node moved or a link was decided, with its history.
+const WRITTEN_BYTES: usize = 600;
 
 impl Stored<'_> {
     /// Says how far a change is that spreads far.
@@ -288,8 +303,14 @@ impl Store for Stored<'_> {
             links.extend(sql::rows(
                 &at_nodes(ASSERTED),
                 args![node_ids.to_vec()],
-                |row| read_link(self.rules, &row),
+                |row| read_asserted(self.rules, &row),
             ));
+        }
+        if self.matched {
+            matched::at_nodes(node_ids, |stored| {
+                links.extend(stored.link(self.rules)?);
+                Ok(())
+            })?;
         }
         Ok(links)
     }
@@ -331,10 +352,20 @@ impl Store for Stored<'_> {
         if self.by_hand {
             let nodes: Vec<i64> = clusters.iter().flatten().copied().collect();
             let asserted = sql::rows(&at_nodes(ASSERTED), args![nodes], |row| {
-                read_link(self.rules, &row)
+                read_asserted(self.rules, &row)
             });
             let accepted = |link: &StoredLink| link.decision == Some(Decision::Accepted);
             links.extend(asserted.into_iter().filter(accepted));
+        }
+        if self.matched {
+            for cluster in clusters {
+                // An accepted link has both ends in one cluster.
+                matched::at_nodes(cluster, |stored| {
+                    let link = stored.link(self.rules)?;
+                    links.extend(link.filter(|link| link.decision == Some(Decision::Accepted)));
+                    Ok(())
+                })?;
+            }
         }
         Ok(links)
     }
@@ -360,27 +391,41 @@ impl Store for Stored<'_> {
             );
         }
         of_pair.close();
+        if self.matched {
+            let pairs: Vec<Pair> = pairs.iter().map(|&(a, b)| pair(a, b)).collect();
+            matched::of_pairs(&pairs, |stored| {
+                links.extend(stored.link(self.rules)?);
+                Ok(())
+            })?;
+        }
         Ok(links)
     }
 
-    fn cannot_of(&mut self, node_ids: &[i64]) -> Result<Vec<(i64, i64)>> {
-        if !self.by_hand {
-            return Ok(Vec::new());
+    fn apart_of(&mut self, node_ids: &[i64]) -> Result<Vec<Apart<i64>>> {
+        let mut apart = Vec::new();
+        if self.by_hand {
+            apart = sql::rows(&at_nodes(CANNOT), args![node_ids.to_vec()], |row| {
+                Apart::by_hand((row.want(1), row.want(2)))
+            });
         }
-        Ok(sql::rows(
-            &at_nodes(CANNOT),
-            args![node_ids.to_vec()],
-            |row| (row.want(1), row.want(2)),
-        ))
+        if self.matched {
+            matched::at_nodes(node_ids, |stored| {
+                apart.extend(stored.apart(self.rules)?);
+                Ok(())
+            })?;
+        }
+        Ok(apart)
     }
 
-    fn spreads(&mut self, read: usize, reached: usize) -> Result<()> {
+    fn spreads(&mut self, spread: Spread) -> Result<()> {
         pgrx::check_for_interrupts!();
-        self.tell("identity: reading what a change reaches", read, reached);
-        super::allow(
-            "the part of the identity graph that a change reaches",
-            reached * NODE_BYTES,
-        )
+        self.tell(
+            "identity: reading what a change reaches",
+            spread.read,
+            spread.reached,
+        );
+        self.spread = spread;
+        super::allow(REACHED, spread.bytes())
     }
 
     fn run<T: Send + 'static>(
@@ -424,7 +469,7 @@ fn found_link(rules: &Rules, found: &Found) -> StoredLink {
     }
 }
 
-fn read_link(rules: &Rules, row: &Row) -> StoredLink {
+fn read_asserted(rules: &Rules, row: &Row) -> StoredLink {
     let rule_type = row
         .get::<i32>(6)
         .and_then(|id| rules.type_index(id).ok())
@@ -432,11 +477,7 @@ fn read_link(rules: &Rules, row: &Row) -> StoredLink {
     StoredLink {
         a_id: row.want(1),
         b_id: row.want(2),
-        evidence: if row.want(7) {
-            Evidence::Asserted
-        } else {
-            Evidence::Observed
-        },
+        evidence: Evidence::Asserted,
         confirmed: row.want(3),
         first_seen: time::from_pg(row.want(4)),
         decision: Decision::from_code(row.want(5), rule_type),
@@ -469,10 +510,7 @@ fn write(rules: &Rules, outcome: &Update, new: &[NewLink]) -> Result<Vec<i64>> {
         );
     }
     let rule_type = |d: &Decided| d.decision.type_idx().map(|n| rules.type_ids[n as usize]);
-    let pair = |d: &Decided| {
-        let (a, b) = (d.link.a_id, d.link.b_id);
-        (a.min(b), a.max(b))
-    };
+    let pair = |d: &Decided| pair(d.link.a_id, d.link.b_id);
     let new: HashMap<Pair, &NewLink> = new.iter().map(|link| (link.pair, link)).collect();
     let is_new = |d: &&Decided| d.link.evidence == Evidence::Observed && new.contains_key(&pair(d));
     let mut undecided: Vec<&Decided> = outcome.decided.iter().filter(is_new).collect();
@@ -509,11 +547,14 @@ fn write(rules: &Rules, outcome: &Update, new: &[NewLink]) -> Result<Vec<i64>> {
                 .put(rule_type(decided));
         },
     );
-    for (table, asserted) in [("cdp.links", false), ("cdp.asserted_links", true)] {
+    for (table, evidence) in [
+        ("cdp.links", Evidence::Observed),
+        ("cdp.asserted_links", Evidence::Asserted),
+    ] {
         let decided: Vec<&Decided> = outcome
             .decided
             .iter()
-            .filter(|d| (d.link.evidence == Evidence::Asserted) == asserted && !is_new(d))
+            .filter(|d| d.link.evidence == evidence && !is_new(d))
             .collect();
         if decided.is_empty() {
             continue;
@@ -536,6 +577,7 @@ fn write(rules: &Rules, outcome: &Update, new: &[NewLink]) -> Result<Vec<i64>> {
             ],
         );
     }
+    write_matched(rules, outcome);
     let mut touched: Vec<i64> = outcome
         .moved
         .iter()
@@ -544,4 +586,40 @@ fn write(rules: &Rules, outcome: &Update, new: &[NewLink]) -> Result<Vec<i64>> {
     touched.sort_unstable();
     touched.dedup();
     Ok(touched)
+}
+
+/// Writes what was decided of matches. Several matchers of one strength are one piece of evidence.
+fn write_matched(rules: &Rules, outcome: &Update) {
+    let decided: Vec<(&Decided, i32, i32)> = outcome
+        .decided
+        .iter()
+        .filter_map(|d| match d.link.evidence {
+            Evidence::Matched { priority, weight } => Some((d, priority, weight)),
+            _ => None,
+        })
+        .collect();
+    if decided.is_empty() {
+        return;
+    }
+    let ends = |d: &Decided| pair(d.link.a_id, d.link.b_id);
+    let rule_type = |d: &Decided| d.decision.type_idx().map(|n| rules.type_ids[n as usize]);
+    sql::run(
+        "UPDATE cdp.matches m SET decision = u.decision, rule_type = u.rule_type \
+         FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::integer[], $5::smallint[], \
+                     $6::integer[]) u (low, high, priority, weight, decision, rule_type) \
+         JOIN cdp.matchers r ON r.priority = u.priority \
+         WHERE m.low = u.low AND m.high = u.high AND m.matcher_id = r.matcher_id \
+           AND m.weight = u.weight AND m.kind = 'link'",
+        args![
+            decided.iter().map(|d| ends(d.0).0).collect::<Vec<_>>(),
+            decided.iter().map(|d| ends(d.0).1).collect::<Vec<_>>(),
+            decided.iter().map(|d| d.1).collect::<Vec<_>>(),
+            decided.iter().map(|d| d.2).collect::<Vec<_>>(),
+            decided
+                .iter()
+                .map(|d| d.0.decision.as_code())
+                .collect::<Vec<_>>(),
+            decided.iter().map(|d| rule_type(d.0)).collect::<Vec<_>>()
+        ],
+    );
 }

@@ -23,6 +23,8 @@ pub enum Cause<'a> {
         /// The identifiers that it is about, where it is about two.
         pair: Option<(Pair, Verdict)>,
     },
+    /// A matcher that was run.
+    Match,
     /// Changed rules.
     Rules,
     /// A rebuild.
@@ -54,6 +56,7 @@ impl Cause<'_> {
         match self {
             Self::Batch(_) => "batch",
             Self::ByHand { kind, .. } => kind,
+            Self::Match => "match",
             Self::Rules => "rules",
             Self::Rebuild => "rebuild",
         }
@@ -245,10 +248,12 @@ impl Links {
     fn of(ways: &[Way], outcome: &Outcome) -> Self {
         let way: HashMap<i64, &Way> = ways.iter().map(|way| (way.node_id, way)).collect();
         let (new, mut lost) = decisive(outcome.update.as_ref());
-        lost.extend(outcome.unlinked.iter().map(|&pair| Decisive {
-            pair,
-            evidence: "observed",
-        }));
+        let gone = |pairs: &[Pair], evidence| -> Vec<Decisive> {
+            let decisive = |&pair| Decisive { pair, evidence };
+            pairs.iter().map(decisive).collect()
+        };
+        lost.extend(gone(&outcome.unlinked, "observed"));
+        lost.extend(gone(&outcome.unmatched, "matched"));
         // The profiles of ends that stayed where they were.
         let stayed: Vec<i64> = lost
             .iter()

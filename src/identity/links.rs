@@ -39,6 +39,8 @@ pub struct Concerned {
     pub reshaped: Vec<i64>,
     /// Links that are no more.
     pub unlinked: Vec<Pair>,
+    /// Those that a matcher found, and finds no more.
+    pub unmatched: Vec<Pair>,
     /// Links that are new, and not written yet: they are written with their decision.
     pub new: Vec<NewLink>,
 }

@@ -6,7 +6,7 @@
 //! that they show ([`links`]), who used time-sliced identifiers when ([`slices`]), the clusters of those
 //! links' region (the engine's `graph::update`).
 //! What is said by hand joins at the last step, as links and cannot-links
-//! ([`asserted`]). Whatever changes is written to the [`history`].
+//! ([`asserted`]), and so does what matchers find ([`matched`]). Whatever changes is written to the [`history`].
 
 mod as_of;
 pub mod asserted;
@@ -16,6 +16,7 @@ pub mod explain;
 mod graph;
 pub mod history;
 mod links;
+pub mod matched;
 mod picture;
 pub mod regrouped;
 pub mod resolve;
@@ -23,6 +24,7 @@ mod shared;
 pub mod slices;
 
 use asserted::Pair;
+pub use bulk::derives_whole;
 pub use graph::Outcome;
 use history::Cause;
 
@@ -34,17 +36,37 @@ use crate::rules::Rules;
 /// Profiles whose nodes or sets are others than before, whether they still exist or not.
 pub type Touched = Vec<i64>;
 
-/// Brings identity up to date after the evidence of sets changed.
-pub fn update(rules: &Rules, evidence: Added, known: &Known, cause: &Cause) -> Result<Touched> {
+/// Brings identity up to date after the evidence of sets changed, and what matchers find of records.
+pub fn update(
+    rules: &Rules,
+    evidence: Added,
+    matches: &[matched::Change],
+    known: &Known,
+    cause: &Cause,
+) -> Result<Touched> {
     let mut sets = evidence.changed;
-    if sets.is_empty() && evidence.shown.is_empty() {
+    if sets.is_empty() && evidence.shown.is_empty() && matches.is_empty() {
         return Ok(Vec::new());
+    }
+    if matches.is_empty() && !slices::concerns(rules) && derives_whole(sets.len() as i64, 0) {
+        match bulk::derive(rules) {
+            Ok(outcome) => {
+                sets.sort_unstable();
+                sets.dedup();
+                history::record(cause, &outcome, &sets)?;
+                return Ok(outcome.touched);
+            }
+            // There are more identifiers in a set than most have. Nothing is written yet.
+            Err(error) if is_too_large(&error) => {}
+            Err(error) => return Err(error),
+        }
     }
     sets.extend(shared::update(rules, &evidence.appeared, known)?);
     sets.sort_unstable();
     sets.dedup();
     let mut concerned = links::derive(rules, &sets, known)?;
     slices::update(rules, &evidence.shown, &evidence.recounted, &mut concerned)?;
+    matched::replace(matches, &mut concerned)?;
     let outcome = graph::update(rules, concerned, known)?;
     history::record(cause, &outcome, &sets)?;
     Ok(outcome.touched)
@@ -54,6 +76,19 @@ pub fn update(rules: &Rules, evidence: Added, known: &Known, cause: &Cause) -> R
 pub fn update_asserted(rules: &Rules, pairs: &[Pair], cause: &Cause) -> Result<Touched> {
     let mut concerned = asserted::derive(pairs);
     slices::update_asserted(rules, pairs, &mut concerned)?;
+    let outcome = graph::update(rules, concerned, &Known::default())?;
+    history::record(cause, &outcome, &[])?;
+    Ok(outcome.touched)
+}
+
+/// Brings identity up to date after matchers found something else of these pairs.
+pub fn update_matched(
+    rules: &Rules,
+    changes: &[matched::Change],
+    cause: &Cause,
+) -> Result<Touched> {
+    let mut concerned = links::Concerned::default();
+    matched::replace(changes, &mut concerned)?;
     let outcome = graph::update(rules, concerned, &Known::default())?;
     history::record(cause, &outcome, &[])?;
     Ok(outcome.touched)
@@ -71,6 +106,13 @@ pub fn reread(rules: &Rules) -> Result<()> {
     asserted::reread(rules)
 }
 
+/// Whether the graph, or the part of it that a change reaches, takes more memory than is allowed.
+pub fn is_too_large(error: &Error) -> bool {
+    error.code == TOO_LARGE
+}
+
+const TOO_LARGE: pgrx::PgSqlErrorCode = pgrx::PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+
 /// Fails when so many bytes are more than `cdp.graph_memory`.
 fn allow(what: &str, bytes: usize) -> Result<()> {
     if bytes <= guc::graph_memory() {
@@ -78,7 +120,7 @@ fn allow(what: &str, bytes: usize) -> Result<()> {
     }
     let megabytes = bytes.div_ceil(1 << 20);
     Err(Error::new(
-        pgrx::PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+        TOO_LARGE,
         format!("{what} takes more memory than cdp.graph_memory allows"),
     )
     .detail(format!(

@@ -251,6 +251,12 @@ fn decided(rules: &Rules, row: &Row) -> (i64, i64, Shown) {
         kind: match row.want::<String>(3).as_str() {
             "a" => Kind::Asserted,
             "c" => Kind::AssertedApart,
+            "m" => Kind::Matched {
+                weight: row.want(11),
+            },
+            "n" => Kind::NonMatch {
+                weight: row.want(11),
+            },
             _ => Kind::Observed,
         },
         confirmed: row.want(4),

@@ -65,7 +65,7 @@ const UNLINKED: &str = "EXISTS ( \
       JOIN cdp.cannot_links h ON h.low = least(o.node_id, n.node_id) AND h.high = greatest(o.node_id, n.node_id))";
 
 /// Whether there is anything to do here: there mostly is not.
-fn concerns(rules: &Rules) -> bool {
+pub fn concerns(rules: &Rules) -> bool {
     rules.slices_time()
         || sql::one::<bool>(
             "SELECT EXISTS (SELECT 1 FROM cdp.sliced_sets) OR EXISTS (SELECT 1 FROM cdp.switch_points)",

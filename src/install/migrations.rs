@@ -43,6 +43,10 @@ const MIGRATIONS: &[Migration] = &[
         version: 5,
         scripts: &[include_str!("../../sql/014_segment_views.sql")],
     },
+    Migration {
+        version: 6,
+        scripts: &[include_str!("../../sql/015_matching.sql")],
+    },
 ];
 
 /// The version of the tables that this library works with.

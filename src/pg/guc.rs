@@ -7,6 +7,8 @@ use pgrx::pg_sys;
 
 /// `cdp.batch_size`: messages a batch, at most.
 pub static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(20_000);
+/// `cdp.bulk_batch_size`: rows of mapped tables a batch, at most, while very many wait.
+pub static BULK_BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(500_000);
 /// `cdp.inbox_limit`: size in MB past which ingest is refused.
 pub static INBOX_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(16_384);
 /// `cdp.poll_interval`: milliseconds between looks at the inbox when nothing wakes the worker.
@@ -31,6 +33,16 @@ pub fn register() {
         &BATCH_SIZE,
         1,
         1_000_000,
+        GucContext::Suset,
+        flags,
+    );
+    GucRegistry::define_int_guc(
+        c"cdp.bulk_batch_size",
+        c"Rows of mapped tables a batch, at most, while very many wait.",
+        c"They are read in parts of cdp.batch_size, and the identity graph is derived as a whole. 0: never.",
+        &BULK_BATCH_SIZE,
+        0,
+        10_000_000,
         GucContext::Suset,
         flags,
     );

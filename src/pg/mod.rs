@@ -5,6 +5,7 @@ pub mod append;
 pub mod command;
 pub mod entry;
 pub mod error;
+pub mod fill;
 pub mod guc;
 pub mod jsonb;
 pub mod latch;

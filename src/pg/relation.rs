@@ -59,6 +59,12 @@ impl Relation {
         }
     }
 
+    /// Whether it has indexes.
+    pub fn has_indexes(&self) -> bool {
+        // SAFETY: an open relation's descriptor.
+        unsafe { (*(*self.0).rd_rel).relhasindex }
+    }
+
     /// The columns, in order: name, type, whether it may be NULL; a dropped one has no type.
     pub fn columns(&self) -> Vec<Column> {
         // SAFETY: a descriptor holds that many attributes, and lives as long as the relation is open.

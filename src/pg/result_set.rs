@@ -1,11 +1,13 @@
 //! The rows of a set-returning function, written at once where PostgreSQL takes them from.
 
+use pgrx::PgTupleDesc;
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 use pgrx::prelude::*;
-use pgrx::{PgTupleDesc, varlena};
+
+use super::value::push_text;
 
 /// The result of the function that is being called; an argument of the Rust function that its SQL
 /// declaration does not have. What does not fit `work_mem` goes to disk.
@@ -54,11 +56,7 @@ impl ResultSet {
             self.values[n] = match *cell {
                 Cell::Integer(number) => pg_sys::Datum::from(number),
                 // Where in `texts`, until they all are there and stand still.
-                Cell::Text(text) => {
-                    let at = self.texts.len();
-                    self.add_text(text);
-                    pg_sys::Datum::from(at)
-                }
+                Cell::Text(text) => pg_sys::Datum::from(push_text(&mut self.texts, text)),
             };
         }
         for (value, cell) in self.values.iter_mut().zip(cells) {
@@ -75,20 +73,6 @@ impl ResultSet {
                 self.values.as_mut_ptr(),
                 self.nulls.as_mut_ptr(),
             );
-        }
-    }
-
-    /// A text as PostgreSQL holds it: behind its length, which counts itself.
-    fn add_text(&mut self, text: &[u8]) {
-        const HEADER: usize = size_of::<u32>();
-        let at = self.texts.len();
-        let words = (HEADER + text.len()).div_ceil(HEADER);
-        self.texts.resize(at + words, 0);
-        // SAFETY: as many bytes as were made room for, at an aligned place.
-        unsafe {
-            let start = self.texts.as_mut_ptr().add(at).cast::<u8>();
-            varlena::set_varsize_4b(start.cast(), (HEADER + text.len()) as i32);
-            std::ptr::copy_nonoverlapping(text.as_ptr(), start.add(HEADER), text.len());
         }
     }
 }

@@ -38,6 +38,13 @@ macro_rules! by_value {
 }
 by_value!(i16 => INT2OID, i32 => INT4OID, i64 => INT8OID, bool => BOOLOID);
 
+impl Value for f32 {
+    const TYPE: pg_sys::Oid = pg_sys::FLOAT4OID;
+    fn datum(&self) -> Option<pg_sys::Datum> {
+        pgrx::IntoDatum::into_datum(*self)
+    }
+}
+
 impl Value for Time {
     const TYPE: pg_sys::Oid = pg_sys::TIMESTAMPTZOID;
     fn datum(&self) -> Option<pg_sys::Datum> {
@@ -98,6 +105,20 @@ impl<V: Value> Value for Option<V> {
     fn datum(&self) -> Option<pg_sys::Datum> {
         self.as_ref().and_then(Value::datum)
     }
+}
+
+/// Adds a text as PostgreSQL holds it: behind its length, which counts itself. Where it begins.
+pub(super) fn push_text(words: &mut Vec<u32>, text: &[u8]) -> usize {
+    const HEADER: usize = size_of::<u32>();
+    let at = words.len();
+    words.resize(at + (HEADER + text.len()).div_ceil(HEADER), 0);
+    // SAFETY: as many bytes as were made room for, at an aligned place.
+    unsafe {
+        let start = words.as_mut_ptr().add(at).cast::<u8>();
+        pgrx::varlena::set_varsize_4b(start.cast(), (HEADER + text.len()) as i32);
+        std::ptr::copy_nonoverlapping(text.as_ptr(), start.add(HEADER), text.len());
+    }
+    at
 }
 
 /// A `jsonb` value, read as its text.

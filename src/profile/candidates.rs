@@ -186,6 +186,7 @@ pub fn rebuild(rules: &Rules) -> Result<Vec<i64>> {
     let mut sets = Vec::new();
     let mut gone = Vec::new();
     for (key, text) in present {
+        pgrx::check_for_interrupts!();
         match states.get(&key) {
             Some(state) if *state == parse(&text)? => {
                 states.remove(&key);

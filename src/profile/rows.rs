@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use super::sliced;
 use crate::args;
-use crate::evidence::Statement;
 use crate::pg::look_up::{self, LookUp};
 use crate::pg::value::{JsonbText, Values};
 use crate::pg::{Error, Result, sql, time};
@@ -135,22 +134,21 @@ fn told(profile_ids: &[i64]) -> Vec<(i64, Told)> {
     all
 }
 
-/// Moves `first_seen` and `last_seen` of the profiles that these statements are of; those that have
-/// just been computed anew (sorted) know them already.
-pub fn touch<'a>(
-    statements: impl Iterator<Item = &'a Statement>,
+/// Moves `first_seen` and `last_seen` of the profiles of these sets, each with the first and the last
+/// time that it was shown; profiles that have just been computed anew (sorted) know them already.
+pub fn touch(
+    shown: impl Iterator<Item = (i64, (i64, i64))>,
     profiles: &HashMap<i64, i64>,
     except: &[i64],
 ) {
     let mut seen: HashMap<i64, (i64, i64)> = HashMap::new();
-    for statement in statements {
-        let Some(profile) = profiles.get(&statement.set_id) else {
+    for (set, (earliest, latest)) in shown {
+        let Some(profile) = profiles.get(&set) else {
             continue;
         };
         if except.binary_search(profile).is_err() {
-            let time = statement.time;
-            let (first, last) = seen.entry(*profile).or_insert((time, time));
-            (*first, *last) = (time.min(*first), time.max(*last));
+            let (first, last) = seen.entry(*profile).or_insert((earliest, latest));
+            (*first, *last) = (earliest.min(*first), latest.max(*last));
         }
     }
     if seen.is_empty() {

@@ -50,10 +50,10 @@ fn require_own_transaction(what: &str) {
 #[search_path(pg_catalog, pg_temp)]
 fn begin_batch(batch_size: default!(Option<i32>, "NULL")) -> Option<i64> {
     as_ready("cdp.process_all()", || {
-        let full = checked(batch_size)?;
+        let full = batch_size.map(|size| checked(Some(size))).transpose()?;
         while attempts::anything_to_do() {
             pgrx::check_for_interrupts!();
-            match attempts::begin(full)? {
+            match attempts::begin(full.unwrap_or_else(pipeline::of_next))? {
                 Step::Run(attempt) => return Ok(Some(attempt.id)),
                 Step::SetAside(fault) => attempts::set_aside(&fault)?,
             };

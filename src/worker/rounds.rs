@@ -10,7 +10,7 @@ use super::maintenance::Maintenance;
 use super::state::{self, State};
 use crate::pg::latch::{self, Latch};
 use crate::pg::{Error, Result, guc, process, role, shmem, time, transaction};
-use crate::{ingest, install, jobs};
+use crate::{ingest, install, jobs, pipeline};
 
 /// Batches of one message that were set aside in a row, before that is done only once a while: by
 /// then it is hardly the messages' fault.
@@ -168,7 +168,7 @@ impl Worker {
     /// One batch, or one message set aside; how many messages it consumed.
     fn step(&mut self) -> Result<i64> {
         process::report("reading a batch from the inbox");
-        let step = owned(|| attempts::begin(guc::BATCH_SIZE.get()))?;
+        let step = owned(|| attempts::begin(pipeline::of_next()))?;
         let (report, attempt) = match &step {
             Step::SetAside(fault) => {
                 let report = owned(|| attempts::set_aside(fault))?;

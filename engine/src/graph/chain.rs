@@ -1,6 +1,6 @@
 //! Why two identifiers are in one cluster.
 
-use super::order::{Order, Ranks};
+use super::order::{Classes, Order, Ranks};
 use super::{Link, Node, TypeRule};
 
 /// The shortest chain of links from one node to another, as positions in `links`; empty when they
@@ -21,7 +21,8 @@ pub fn chain(
     let ranks = Ranks::new(rules);
     let node_ranks = ranks.of_nodes(nodes);
     let mut order: Vec<u32> = (0u32..).take(links.len()).collect();
-    Order::new(nodes, &node_ranks, links, rules, &ranks).sort(&mut order);
+    let classes = Classes::new(links, &[], rules, &ranks);
+    Order::new(nodes, &node_ranks, links, rules, &ranks, &classes).sort(&mut order);
     // Links at each node as (place in the order, other end), the strongest first.
     let mut at = vec![Vec::new(); nodes.len()];
     for (place, &link) in order.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! Clusters that grow by joining, and the rules that forbid a join.
 
 use super::conflicts::Conflicts;
-use super::order::Ranks;
-use super::{Refusal, TypeRule};
+use super::order::{Classes, Ranks};
+use super::{Apart, Refusal, TypeRule};
 
 const WORD: usize = u64::BITS as usize;
 
@@ -13,7 +13,7 @@ const WORD: usize = u64::BITS as usize;
 ///   = 1` as well, since a cluster that holds one such identifier can take no other;
 /// - one counter for each type with another limit.
 ///
-/// A check or a join costs O(types / 64 + limits other than 1), beside the cannot-links.
+/// A check or a join costs O(types / 64 + limits other than 1), beside what must stay apart.
 pub(super) struct Clusters<'a> {
     rules: &'a [TypeRule],
     ranks: &'a Ranks,
@@ -38,7 +38,8 @@ impl<'a> Clusters<'a> {
         rules: &'a [TypeRule],
         ranks: &'a Ranks,
         node_ranks: &[u16],
-        cannot: &[(u32, u32)],
+        apart: &[Apart],
+        classes: &Classes,
     ) -> Self {
         let count = u32::try_from(node_ranks.len()).expect("at most 4,294,967,295 nodes");
         let words = rules.len().div_ceil(WORD);
@@ -67,7 +68,11 @@ impl<'a> Clusters<'a> {
             unique,
             limited,
             counts,
-            conflicts: Conflicts::new(cannot),
+            conflicts: Conflicts::new(
+                apart
+                    .iter()
+                    .map(|apart| (apart.a, apart.b, classes.first_beaten(apart.by))),
+            ),
         }
     }
 
@@ -88,17 +93,18 @@ impl<'a> Clusters<'a> {
     /// stops. Must come before any [`join`](Self::join) of the same connected component: what assertions
     /// join counts as one towards the limits, so a counter stays at most 1 for now.
     pub(super) fn join_asserted(&mut self, a: u32, b: u32) -> Result<(), Refusal> {
-        if self.conflicts.forbid(a, b) {
+        if self.conflicts.between(a, b) == Some(Classes::ASSERTED) {
             return Err(Refusal::CannotLink);
         }
         self.merge(a, b, u32::max);
         Ok(())
     }
 
-    /// Joins the clusters of two different roots because of a link whose weaker end has rank
-    /// `weaker`, unless that breaks a rule.
-    pub(super) fn join(&mut self, a: u32, b: u32, weaker: u16) -> Result<(), Refusal> {
-        if self.conflicts.forbid(a, b) {
+    /// Joins the clusters of two different roots because of a link of class `class` whose weaker end
+    /// has rank `weaker`, unless that breaks a rule.
+    pub(super) fn join(&mut self, a: u32, b: u32, weaker: u16, class: u64) -> Result<(), Refusal> {
+        let apart_from = self.conflicts.between(a, b);
+        if apart_from == Some(Classes::ASSERTED) {
             return Err(Refusal::CannotLink);
         }
         if let Some(rank) = self.over_limit(a, b) {
@@ -110,6 +116,9 @@ impl<'a> Clusters<'a> {
         {
             let type_idx = self.ranks.type_at(rank);
             return Err(Refusal::Bridge { type_idx });
+        }
+        if apart_from.is_some_and(|from| from <= class) {
+            return Err(Refusal::NonMatch);
         }
         self.merge(a, b, |x, y| x + y);
         Ok(())

@@ -1,39 +1,37 @@
-//! Cannot-links between clusters that grow.
+//! Which clusters must stay apart, as they grow.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-/// Which clusters must stay apart.
+/// Which clusters must stay apart, and from which class of links on.
 ///
-/// A cluster with cannot-links belongs to a group, and the enemies of a group are groups. When two
-/// clusters join, the group with fewer enemies is relabelled, so that c cannot-links cost
-/// O(c log c) in all; a look-up is O(1), and clusters without cannot-links cost nothing but that.
+/// A cluster with conflicts belongs to a group, and the enemies of a group are groups. When two
+/// clusters join, the group with fewer enemies is relabelled, so that c conflicts cost
+/// O(c log c) in all; a look-up is O(1), and clusters without conflicts cost nothing but that.
 #[derive(Default)]
 pub(super) struct Conflicts {
     /// By the cluster's root.
     group: HashMap<u32, u32>,
-    /// By group; symmetric.
-    enemies: HashMap<u32, HashSet<u32>>,
+    /// By group; symmetric. The strongest class of links that must not join the two.
+    enemies: HashMap<u32, HashMap<u32, u64>>,
 }
 
 impl Conflicts {
     /// For clusters of one node each. A pair of one node with itself says nothing.
-    pub(super) fn new(cannot: &[(u32, u32)]) -> Self {
+    pub(super) fn new(pairs: impl Iterator<Item = (u32, u32, u64)>) -> Self {
         let mut all = Conflicts::default();
-        for &(a, b) in cannot.iter().filter(|(a, b)| a != b) {
+        for (a, b, from) in pairs.filter(|(a, b, _)| a != b) {
             for (x, y) in [(a, b), (b, a)] {
                 all.group.insert(x, x);
-                all.enemies.entry(x).or_default().insert(y);
+                all.forbid_from(x, y, from);
             }
         }
         all
     }
 
-    /// Whether the clusters of two roots must stay apart.
-    pub(super) fn forbid(&self, a: u32, b: u32) -> bool {
-        match (self.group.get(&a), self.group.get(&b)) {
-            (Some(a), Some(b)) => self.enemies[a].contains(b),
-            _ => false,
-        }
+    /// From which class of links on the clusters of two roots must stay apart; `None` if never.
+    pub(super) fn between(&self, a: u32, b: u32) -> Option<u64> {
+        let (a, b) = (self.group.get(&a)?, self.group.get(&b)?);
+        self.enemies[a].get(b).copied()
     }
 
     /// Notes that the cluster of root `gone` became part of that of root `root`.
@@ -48,12 +46,20 @@ impl Conflicts {
         if self.enemies[&small].len() > self.enemies[&large].len() {
             std::mem::swap(&mut small, &mut large);
         }
-        for enemy in self.enemies.remove(&small).unwrap_or_default() {
-            let theirs = self.enemies.entry(enemy).or_default();
-            theirs.remove(&small);
-            theirs.insert(large);
-            self.enemies.entry(large).or_default().insert(enemy);
+        for (enemy, from) in self.enemies.remove(&small).unwrap_or_default() {
+            self.enemies.entry(enemy).or_default().remove(&small);
+            // A link that was stronger than what kept them apart has joined them.
+            if enemy != large {
+                self.forbid_from(enemy, large, from);
+                self.forbid_from(large, enemy, from);
+            }
         }
         self.group.insert(root, large);
+    }
+
+    fn forbid_from(&mut self, group: u32, enemy: u32, from: u64) {
+        let known = self.enemies.entry(group).or_default();
+        let class = known.entry(enemy).or_insert(from);
+        *class = from.min(*class);
     }
 }

@@ -25,6 +25,11 @@ pub enum Refusal {
         /// That stronger type.
         type_idx: u16,
     },
+    /// A matcher that is stronger than the link holds two of the clusters' records for two persons.
+    NonMatch,
+    /// The matcher that found the link holds it for a weak bridge between two dense groups. Decided
+    /// before the pass, which never sees such a link.
+    WeakBridge,
 }
 
 impl Decision {
@@ -36,13 +41,18 @@ impl Decision {
             Decision::Refused(Refusal::CannotLink) => 1,
             Decision::Refused(Refusal::MaxPerProfile { .. }) => 2,
             Decision::Refused(Refusal::Bridge { .. }) => 3,
+            Decision::Refused(Refusal::NonMatch) => 4,
+            Decision::Refused(Refusal::WeakBridge) => 5,
         }
     }
 
     /// The type that the broken rule is about, where it is about one.
     pub fn type_idx(self) -> Option<u16> {
         match self {
-            Decision::Accepted | Decision::Refused(Refusal::CannotLink) => None,
+            Decision::Accepted
+            | Decision::Refused(Refusal::CannotLink | Refusal::NonMatch | Refusal::WeakBridge) => {
+                None
+            }
             Decision::Refused(
                 Refusal::MaxPerProfile { type_idx } | Refusal::Bridge { type_idx },
             ) => Some(type_idx),
@@ -57,6 +67,8 @@ impl Decision {
             (1, None) => Decision::Refused(Refusal::CannotLink),
             (2, Some(type_idx)) => Decision::Refused(Refusal::MaxPerProfile { type_idx }),
             (3, Some(type_idx)) => Decision::Refused(Refusal::Bridge { type_idx }),
+            (4, None) => Decision::Refused(Refusal::NonMatch),
+            (5, None) => Decision::Refused(Refusal::WeakBridge),
             _ => return None,
         })
     }
@@ -68,6 +80,8 @@ impl Decision {
             Decision::Refused(Refusal::CannotLink) => "cannot_link",
             Decision::Refused(Refusal::MaxPerProfile { .. }) => "max_per_profile",
             Decision::Refused(Refusal::Bridge { .. }) => "bridge",
+            Decision::Refused(Refusal::NonMatch) => "non_match",
+            Decision::Refused(Refusal::WeakBridge) => "weak_bridge",
         }
     }
 }
@@ -91,6 +105,8 @@ mod tests {
                 3,
                 "bridge",
             ),
+            (Decision::Refused(Refusal::NonMatch), 4, "non_match"),
+            (Decision::Refused(Refusal::WeakBridge), 5, "weak_bridge"),
         ];
         for (decision, code, name) in stored {
             assert_eq!((decision.as_code(), decision.name()), (code, name));
@@ -103,7 +119,14 @@ mod tests {
 
     #[test]
     fn unknown_codes_are_refused() {
-        for (code, type_idx) in [(4, None), (-1, None), (0, Some(1)), (2, None)] {
+        for (code, type_idx) in [
+            (4, Some(1)),
+            (5, Some(0)),
+            (6, None),
+            (-1, None),
+            (0, Some(1)),
+            (2, None),
+        ] {
             assert_eq!(Decision::from_code(code, type_idx), None);
         }
     }

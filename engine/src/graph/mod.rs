@@ -31,11 +31,11 @@ pub mod whole;
 
 pub use chain::chain;
 pub use decision::{Decision, Refusal};
-pub use resolve::{Resolution, resolve};
+pub use resolve::{Resolution, resolve, resolve_unless};
 pub use shown::Shown;
 pub use slices::{Sighting, SwitchPoint, Torn, switch_points, torn};
 pub use star::{SetNode, Star, star};
-pub use update::{Changes, Decided, Moved, Store, StoredLink, StoredNode, Update, update};
+pub use update::{Changes, Decided, Moved, Spread, Store, StoredLink, StoredNode, Update, update};
 
 /// What holds for all identifiers of one type. The types of a graph are a slice of these, and a
 /// `type_idx` is a position in that slice.
@@ -144,6 +144,39 @@ pub enum Evidence {
         /// Larger is stronger.
         weight: i32,
     },
+}
+
+/// That two nodes are of two persons, and so must not be in one cluster. A node is its position in a
+/// slice of nodes, or its id where the graph is stored. A node apart from itself says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Apart<N = u32> {
+    /// One of them.
+    pub a: N,
+    /// The other. Their order means nothing.
+    pub b: N,
+    /// Who says so.
+    pub by: ApartBy,
+}
+
+/// Who says that two nodes are of two persons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ApartBy {
+    /// Somebody by hand: a cannot-link, which beats every link.
+    Hand,
+    /// A matcher of that priority: a non-match. It beats the links that come after the matcher's own in
+    /// the order of the pass; those that are stronger may join the two all the same.
+    Matcher {
+        /// As of [`Evidence::Matched`].
+        priority: i32,
+    },
+}
+
+impl<N> Apart<N> {
+    /// Said by hand of these two.
+    pub fn by_hand((a, b): (N, N)) -> Self {
+        let by = ApartBy::Hand;
+        Apart { a, b, by }
+    }
 }
 
 /// A piece of evidence between two nodes, which are positions in a slice of nodes.

@@ -1,6 +1,8 @@
 //! The order in which the greedy pass takes links.
 
-use super::{Evidence, Identifiers, Link, TypeRule};
+use super::whole::{Cancelled, STRIDE, go_on};
+use super::{Apart, ApartBy, Evidence, Identifiers, Link, TypeRule};
+use crate::background::Cancel;
 use std::collections::BTreeSet;
 
 /// The types from the strongest to the weakest. A type's rank is its place in that row, so that
@@ -53,7 +55,7 @@ pub(super) struct Order<'a, N: Identifiers + ?Sized> {
     nodes: &'a N,
     node_ranks: &'a [u16],
     links: &'a [Link],
-    classes: Classes,
+    classes: &'a Classes,
     rules: &'a [TypeRule],
     ranks: &'a Ranks,
     /// What is being sorted; kept for the next.
@@ -73,12 +75,13 @@ impl<'a, N: Identifiers + ?Sized> Order<'a, N> {
         links: &'a [Link],
         rules: &'a [TypeRule],
         ranks: &'a Ranks,
+        classes: &'a Classes,
     ) -> Self {
         Order {
             nodes,
             node_ranks,
             links,
-            classes: Classes::new(links, rules, ranks),
+            classes,
             rules,
             ranks,
             keys: Vec::new(),
@@ -134,7 +137,14 @@ impl<'a, N: Identifiers + ?Sized> Order<'a, N> {
 ///
 /// Components never touch, so the pass can take one after the other. That makes it near-linear: what
 /// is sorted is small, fits the cache, and hardly ever ties.
-pub(super) fn by_component(nodes: usize, links: &[Link]) -> (Vec<u32>, Vec<u32>) {
+///
+/// # Errors
+/// When it is cancelled.
+pub(super) fn by_component(
+    nodes: usize,
+    links: &[Link],
+    cancel: &Cancel,
+) -> Result<(Vec<u32>, Vec<u32>), Cancelled> {
     let count = u32::try_from(links.len()).expect("at most 4,294,967,295 links");
     let mut parent: Vec<u32> = (0..nodes as u32).collect();
     let root = |parent: &mut [u32], mut node: u32| {
@@ -145,14 +155,20 @@ pub(super) fn by_component(nodes: usize, links: &[Link]) -> (Vec<u32>, Vec<u32>)
         }
         node
     };
-    for link in links {
-        let (a, b) = (root(&mut parent, link.a), root(&mut parent, link.b));
-        parent[a.max(b) as usize] = a.min(b);
+    for part in links.chunks(STRIDE) {
+        go_on(cancel)?;
+        for link in part {
+            let (a, b) = (root(&mut parent, link.a), root(&mut parent, link.b));
+            parent[a.max(b) as usize] = a.min(b);
+        }
     }
     // How many links each component has; then where they start; then where the next goes.
     let mut starts = vec![0_u32; nodes + 1];
-    for link in links {
-        starts[root(&mut parent, link.a) as usize] += 1;
+    for part in links.chunks(STRIDE) {
+        go_on(cancel)?;
+        for link in part {
+            starts[root(&mut parent, link.a) as usize] += 1;
+        }
     }
     let mut next = 0;
     for start in &mut starts {
@@ -160,6 +176,9 @@ pub(super) fn by_component(nodes: usize, links: &[Link]) -> (Vec<u32>, Vec<u32>)
     }
     let mut order = vec![0; links.len()];
     for (position, link) in (0..count).zip(links) {
+        if (position as usize).is_multiple_of(STRIDE) {
+            go_on(cancel)?;
+        }
         let start = &mut starts[root(&mut parent, link.a) as usize];
         order[*start as usize] = position;
         *start += 1;
@@ -167,12 +186,12 @@ pub(super) fn by_component(nodes: usize, links: &[Link]) -> (Vec<u32>, Vec<u32>)
     // Each start has moved to the next one's: they are ends now.
     starts.pop();
     starts.dedup();
-    (order, starts)
+    Ok((order, starts))
 }
 
 /// Numbers 1, 2, … for the types and the matchers' priorities together, the strongest first, so
 /// that the strength of a link fits 64 bits.
-struct Classes {
+pub(super) struct Classes {
     /// By rank of the type.
     of_rank: Vec<u64>,
     /// Priority of matchers, ascending, and the class of each.
@@ -180,14 +199,19 @@ struct Classes {
 }
 
 impl Classes {
-    fn new(links: &[Link], rules: &[TypeRule], ranks: &Ranks) -> Self {
-        let matchers: BTreeSet<i32> = links
-            .iter()
-            .filter_map(|l| match l.evidence {
-                Evidence::Matched { priority, .. } => Some(priority),
-                Evidence::Asserted | Evidence::Observed => None,
-            })
-            .collect();
+    /// The class of asserted links, the strongest of all.
+    pub(super) const ASSERTED: u64 = 0;
+
+    pub(super) fn new(links: &[Link], apart: &[Apart], rules: &[TypeRule], ranks: &Ranks) -> Self {
+        let of_links = links.iter().filter_map(|l| match l.evidence {
+            Evidence::Matched { priority, .. } => Some(priority),
+            Evidence::Asserted | Evidence::Observed => None,
+        });
+        let of_apart = apart.iter().filter_map(|apart| match apart.by {
+            ApartBy::Matcher { priority } => Some(priority),
+            ApartBy::Hand => None,
+        });
+        let matchers: BTreeSet<i32> = of_links.chain(of_apart).collect();
         let mut matchers = matchers.into_iter().peekable();
         let mut class = 0;
         let mut of_matcher = Vec::new();
@@ -211,17 +235,35 @@ impl Classes {
         }
     }
 
+    fn of_matcher(&self, priority: i32) -> u64 {
+        let at = self.of_matcher.partition_point(|&(p, _)| p < priority);
+        self.of_matcher[at].1
+    }
+
+    /// The class of a link whose weaker end has that rank: smaller for the stronger link.
+    pub(super) fn of(&self, link: &Link, weaker_rank: u16) -> u64 {
+        match link.evidence {
+            Evidence::Asserted => Self::ASSERTED,
+            Evidence::Observed => self.of_rank[usize::from(weaker_rank)],
+            Evidence::Matched { priority, .. } => self.of_matcher(priority),
+        }
+    }
+
+    /// The strongest class of links that do not join what these say is apart.
+    pub(super) fn first_beaten(&self, by: ApartBy) -> u64 {
+        match by {
+            ApartBy::Hand => Self::ASSERTED,
+            ApartBy::Matcher { priority } => self.of_matcher(priority) + 1,
+        }
+    }
+
     /// Class, weight and confirmation in one number, smaller for the stronger link.
     fn strength(&self, link: &Link, weaker_rank: u16) -> u64 {
-        let (class, weight) = match link.evidence {
-            Evidence::Asserted => (0, 0),
-            Evidence::Observed => (self.of_rank[usize::from(weaker_rank)], 0),
-            Evidence::Matched { priority, weight } => {
-                let at = self.of_matcher.partition_point(|&(p, _)| p < priority);
-                // As an unsigned number that falls while the weight rises.
-                let falling = u64::from(i32::MAX.abs_diff(weight));
-                (self.of_matcher[at].1, falling)
-            }
+        let class = self.of(link, weaker_rank);
+        let weight = match link.evidence {
+            Evidence::Asserted | Evidence::Observed => 0,
+            // As an unsigned number that falls while the weight rises.
+            Evidence::Matched { weight, .. } => u64::from(i32::MAX.abs_diff(weight)),
         };
         class << 33 | weight << 1 | u64::from(!link.confirmed)
     }

@@ -63,7 +63,7 @@ fn text_of_id(id: i64) -> String {
 
 fn style(link: &Shown) -> &'static str {
     match (link.kind, link.decision) {
-        (Kind::AssertedApart, _) => {
+        (Kind::AssertedApart | Kind::NonMatch { .. }, _) => {
             "style=dashed, color=\"#b3261e\", fontcolor=\"#b3261e\", penwidth=2"
         }
         (Kind::TimeSliced, _) => "style=dashed, color=\"#0e7490\", fontcolor=\"#0e7490\"",

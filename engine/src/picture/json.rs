@@ -62,8 +62,11 @@ fn link(picture: &Picture, link: &Shown) -> Value {
             shown["rule_of"] = picture.type_name(type_idx).into();
         }
     }
-    if let Kind::Matched { weight } = link.kind {
+    if let Some(weight) = link.kind.weight() {
         shown["weight"] = weight.into();
+        for date in ["first_seen", "last_seen"] {
+            shown.as_object_mut().map(|shown| shown.remove(date));
+        }
     }
     if let Some(reason) = &link.reason {
         shown["reason"] = reason.as_str().into();

@@ -41,11 +41,11 @@ pub fn type_name(picture: &Picture, type_idx: u16) -> String {
 
 /// Why a link joins nothing; `None` for one that joins.
 pub fn verdict(picture: &Picture, link: &Shown) -> Option<String> {
-    if link.kind == Kind::AssertedApart {
-        return Some("asserted apart".to_owned());
-    }
-    if link.kind == Kind::TimeSliced {
-        return Some(slices(link));
+    match link.kind {
+        Kind::AssertedApart => return Some("asserted apart".to_owned()),
+        Kind::NonMatch { .. } => return Some("held apart".to_owned()),
+        Kind::TimeSliced => return Some(slices(link)),
+        Kind::Observed | Kind::Matched { .. } | Kind::Asserted => {}
     }
     match link.decision {
         Some(Decision::Accepted) => None,
@@ -89,8 +89,8 @@ pub fn evidence(link: &Shown) -> String {
     if link.kind == Kind::Asserted {
         parts.push("asserted".to_owned());
     }
-    if let Kind::Matched { weight } = link.kind {
-        parts.push(format!("matched, weight {weight}"));
+    if let Some(weight) = link.kind.weight() {
+        parts.push(format!("weight {:.2}", f64::from(weight) / 100.0));
     }
     let mut sources: Vec<String> = link
         .sources
@@ -103,12 +103,14 @@ pub fn evidence(link: &Shown) -> String {
     }
     parts.extend((!sources.is_empty()).then(|| sources.join(", ")));
     parts.extend((link.count > 0).then(|| format!("{}×", link.count)));
-    let (first, last) = (day(link.first_seen), day(link.last_seen));
-    parts.push(if first == last {
-        first
-    } else {
-        format!("{first} – {last}")
-    });
+    if link.kind.weight().is_none() {
+        let (first, last) = (day(link.first_seen), day(link.last_seen));
+        parts.push(if first == last {
+            first
+        } else {
+            format!("{first} – {last}")
+        });
+    }
     if let Some(reason) = &link.reason {
         parts.push(text::shorten(reason, REASON));
     }
@@ -131,8 +133,11 @@ pub fn whole(picture: &Picture, link: &Shown) -> String {
                 false => ", seen once",
             },
     ];
-    if matches!(link.kind, Kind::Asserted | Kind::AssertedApart) {
+    if link.kind != Kind::Observed {
         lines[2] = link.kind.name().to_owned();
+    }
+    if let Some(weight) = link.kind.weight() {
+        lines.push(format!("weight {:.2} bits", f64::from(weight) / 100.0));
     }
     if link.kind == Kind::TimeSliced {
         lines.truncate(1);
@@ -145,12 +150,14 @@ pub fn whole(picture: &Picture, link: &Shown) -> String {
     if link.count > 0 {
         lines.push(format!("{} times", link.count));
     }
-    let (first, last) = (instant(link.first_seen), instant(link.last_seen));
-    lines.push(if first == last {
-        first
-    } else {
-        format!("{first} – {last}")
-    });
+    if link.kind.weight().is_none() {
+        let (first, last) = (instant(link.first_seen), instant(link.last_seen));
+        lines.push(if first == last {
+            first
+        } else {
+            format!("{first} – {last}")
+        });
+    }
     lines.extend(link.reason.as_deref().map(text::clean));
     lines.join("\n")
 }
@@ -166,8 +173,7 @@ pub fn summary(picture: &Picture) -> String {
     let accepted = |link: &&Shown| verdict(picture, link).is_none();
     let links = picture.links.iter().filter(accepted).count();
     let refused = |link: &&Shown| {
-        link.kind != Kind::AssertedApart
-            && matches!(link.decision, Some(d) if d != Decision::Accepted)
+        !link.kind.is_apart() && matches!(link.decision, Some(d) if d != Decision::Accepted)
     };
     let refused = picture.links.iter().filter(refused).count();
     let mut parts = vec![

@@ -114,7 +114,12 @@ pub enum Kind {
     Observed,
     /// Found by a matcher.
     Matched {
-        /// How strongly.
+        /// How strongly, in hundredths of a bit.
+        weight: i32,
+    },
+    /// Held for two persons by a matcher.
+    NonMatch {
+        /// The same; the smaller, the surer.
         weight: i32,
     },
     /// Said by hand to be one person.
@@ -126,11 +131,25 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it says that the two are of two persons.
+    pub fn is_apart(self) -> bool {
+        matches!(self, Kind::AssertedApart | Kind::NonMatch { .. })
+    }
+
+    /// The weight that a matcher gave.
+    fn weight(self) -> Option<i32> {
+        match self {
+            Kind::Matched { weight } | Kind::NonMatch { weight } => Some(weight),
+            Kind::Observed | Kind::Asserted | Kind::AssertedApart | Kind::TimeSliced => None,
+        }
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Observed => "observed",
             Kind::Matched { .. } => "matched",
+            Kind::NonMatch { .. } => "non_match",
             Kind::Asserted => "asserted",
             Kind::AssertedApart => "cannot_link",
             Kind::TimeSliced => "time_sliced",

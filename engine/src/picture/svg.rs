@@ -51,6 +51,7 @@ struct Stroke {
 fn stroke(link: &Shown) -> Stroke {
     let (rank, colour, width, dashes, name) = match (link.kind, link.decision) {
         (Kind::AssertedApart, _) => (5, REFUSED, "2.5", "2 4", "asserted apart"),
+        (Kind::NonMatch { .. }, _) => (8, REFUSED, "1.6", "2 4", "held apart by a matcher"),
         (Kind::TimeSliced, _) => (
             6,
             SLICED,

@@ -11,7 +11,7 @@ fn picture() -> impl Strategy<Value = Picture> {
     (1usize..70).prop_flat_map(|count| {
         let nodes = proptest::collection::vec((0u16..6, "\\PC{0,40}", 0u8..6), count);
         let towards = proptest::collection::vec(any::<proptest::sample::Index>(), count);
-        let beside = proptest::collection::vec((0..count, 0..count, 0u8..6), 0..count);
+        let beside = proptest::collection::vec((0..count, 0..count, 0u8..7), 0..count);
         (nodes, towards, beside).prop_map(|(nodes, towards, beside)| {
             let mut picture = Picture {
                 profile_id: 1,
@@ -64,6 +64,7 @@ fn link(a: usize, b: usize, what: u8) -> Shown {
             3 => Kind::Matched { weight: 12 },
             4 => Kind::Asserted,
             5 => Kind::TimeSliced,
+            6 => Kind::NonMatch { weight: -812 },
             _ => Kind::Observed,
         },
         decision: match what {

@@ -14,14 +14,41 @@ use std::collections::HashMap;
 use cdp_engine::background::Cancel;
 use cdp_engine::graph::whole::{Cancelled, Limit, Links, Nodes, Sets, Shared, Stars};
 use cdp_engine::graph::{
-    self, Decided, Decision, Evidence, Identifiers, Link, Moved, Resolution, StoredLink, Update,
+    self, Apart, Decided, Decision, Evidence, Identifiers, Link, Moved, Resolution, StoredLink,
+    Update,
 };
 
 use super::graph::Outcome;
-use super::slices;
-use crate::pg::{Error, Result, thread};
+use super::{matched, slices};
+use crate::args;
+use crate::pg::{Error, Result, guc, sql, thread};
 use crate::rules::Rules;
 use crate::worker::progress;
+
+/// Whether deriving everything anew is cheaper than deriving what so many changed sets reach, and small
+/// enough, with so many sets still to come. A set costs some 5 microseconds to read, compute and
+/// compare, and some 50 to derive by itself.
+pub fn derives_whole(changed: i64, to_come: i64) -> bool {
+    const LEAST_SHARE: i64 = 10;
+    const SET: i64 = 350;
+    const NODE: i64 = 60;
+    let bulk = i64::from(guc::BULK_BATCH_SIZE.get());
+    if bulk == 0 || changed < bulk / 10 {
+        return false;
+    }
+    let last = |sequence: &str| {
+        let last = format!("SELECT last_value FROM {sequence}");
+        sql::one::<i64>(&last, args![]).unwrap_or(i64::MAX)
+    };
+    let sets = last("cdp.set_id_seq").saturating_add(to_come);
+    let bytes = || {
+        let nodes = last("cdp.node_id_seq").saturating_add(to_come.saturating_mul(3));
+        sets.saturating_mul(SET)
+            .saturating_add(nodes.saturating_mul(NODE))
+    };
+    sets / LEAST_SHARE <= changed
+        && usize::try_from(bytes()).is_ok_and(|bytes| bytes <= guc::graph_memory())
+}
 
 /// Derives shared identifiers, stars, links, decisions and clusters, and writes the differences.
 pub fn derive(rules: &Rules) -> Result<Outcome> {
@@ -29,7 +56,8 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     let nodes = read::nodes(rules)?;
     progress::start("identity: reading identifier sets", 0);
     let sets = read::sets(rules, &nodes)?;
-    super::allow("the identity graph", most_bytes(&nodes, &sets))?;
+    let most = most_bytes(&nodes, &sets);
+    super::allow("the identity graph", most)?;
 
     progress::start("identity: stars of the sets", sets.len() as i64);
     let limits = limits(rules);
@@ -41,7 +69,7 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     })?;
     let (shared, stars) = found.map_err(gave_up)?;
     write::inert(rules, &nodes, &shared, &limits)?;
-    write::set_nodes(&nodes, &sets, &stars)?;
+    let recentred = write::set_nodes(&nodes, &sets, &stars)?;
     write::set_links(&nodes, &sets, &stars)?;
     let sliced: HashMap<i64, i64> = (0..sets.len() as u32)
         .filter_map(|set| Some((sets.id(set), nodes.id(stars.sliced(set)?))))
@@ -70,9 +98,15 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     let mut links = found.map_err(gave_up)?;
     let by_hand = read::by_hand(rules, &nodes)?;
     let observed = links.links.len();
+    let matched = read::matched(rules, &nodes)?;
+    super::allow("the identity graph", most + matched.bytes())?;
     links
         .links
         .extend(by_hand.links.iter().map(|(link, _)| *link));
+    let by_matchers = links.links.len();
+    links
+        .links
+        .extend(matched.links.iter().map(|(link, ..)| *link));
     for link in &links.links {
         present[link.a as usize] = true;
         present[link.b as usize] = true;
@@ -80,11 +114,13 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
 
     progress::start("identity: resolving", links.links.len() as i64);
     let type_rules = rules.type_rules.clone();
-    let cannot = by_hand.cannot;
-    let (nodes, links, resolution) = thread::run(move |_| {
-        let resolution = graph::resolve(&nodes, &links.links, &cannot, &type_rules);
-        (nodes, links, resolution)
+    let mut apart = by_hand.apart;
+    apart.extend(matched.apart);
+    let (nodes, links, found) = thread::run(move |cancel| {
+        let found = graph::resolve_unless(&nodes, &links.links, &apart, &type_rules, cancel);
+        (nodes, links, found)
     })?;
+    let resolution = found.map_err(gave_up)?;
     let (moved, removed) = write::clusters(&nodes, &present, &resolution)?;
     let graph = Graph {
         rules,
@@ -96,8 +132,19 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     let history = Historic::of(&graph, &moved, &removed);
     let (mut decided, unlinked) = write::links(&graph, &history)?;
     decided.extend(write::asserted_links(&graph, by_hand.links, &history)?);
+    decided.extend(write::matches(
+        &graph,
+        by_matchers,
+        matched.links,
+        &history,
+    )?);
     let mut touched: Vec<i64> = removed.iter().map(|(_, profile)| *profile).collect();
     touched.extend(moved.iter().flat_map(|m| m.from.into_iter().chain([m.to])));
+    let gained_or_lost_sets = recentred
+        .into_iter()
+        .filter_map(|node| graph.nodes.position(node))
+        .filter(|&node| present[node as usize]);
+    touched.extend(gained_or_lost_sets.map(|n| graph.resolution.profile_id(&graph.nodes, n)));
     touched.sort_unstable();
     touched.dedup();
     Ok(Outcome {
@@ -105,6 +152,7 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
         removed,
         update: Some(Update { moved, decided }),
         unlinked,
+        unmatched: Vec::new(),
     })
 }
 
@@ -113,7 +161,7 @@ struct Graph<'a> {
     rules: &'a Rules,
     nodes: Nodes,
     links: Links,
-    /// How many of the links are observed; those by hand come after them.
+    /// How many of the links are observed; those by hand come after them, then matches.
     observed: usize,
     resolution: Resolution,
 }
@@ -209,8 +257,6 @@ fn limits(rules: &Rules) -> Vec<Limit> {
 fn most_bytes(nodes: &Nodes, sets: &Sets) -> usize {
     const EDGE: usize = 2 * size_of::<u32>();
     const LINK: usize = size_of::<Link>();
-    // A key to sort by, a place in the order, a decision.
-    const PASS_LINK: usize = 24 + 4 + size_of::<Decision>();
     // Standing, links' starts; the forest with what it knows of each cluster, ranks, names, former.
     const NODE: usize = 2 + 4;
     const PASS_NODE: usize = 2 + 4 + 4 + 8 + 2 + 4 + 16;
@@ -229,8 +275,30 @@ fn gave_up(_: Cancelled) -> Error {
 struct ByHand {
     /// Each with its decision as stored.
     links: Vec<(Link, Option<Decision>)>,
-    cannot: Vec<(u32, u32)>,
+    apart: Vec<Apart>,
 }
+
+/// What matchers found.
+#[derive(Default)]
+struct Matched {
+    /// Each with its key, and its decision as stored.
+    links: Vec<(Link, matched::Key, Option<Decision>)>,
+    apart: Vec<Apart>,
+}
+
+impl Matched {
+    /// What the pass takes for it.
+    fn bytes(&self) -> usize {
+        const LINK: usize = size_of::<(Link, matched::Key, Option<Decision>)>();
+        self.links.len() * (LINK + size_of::<Link>() + PASS_LINK)
+            + self.apart.len() * (size_of::<Apart>() + APART)
+    }
+}
+
+/// What the pass takes for a link: a key to sort by, a place in the order, a decision; and for a pair
+/// that is apart: two groups that know each other.
+const PASS_LINK: usize = 24 + 4 + size_of::<Decision>();
+const APART: usize = 2 * 96;
 
 /// A decision as it is stored.
 fn decision(rules: &Rules, code: i16, rule_type: Option<i32>) -> Option<Decision> {

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use cdp_engine::graph::Evidence;
 use cdp_engine::graph::whole::{Nodes, Sets};
+use cdp_engine::graph::{Apart, ApartBy, Evidence};
 
-use super::{ByHand, decision, link};
+use super::{ByHand, Matched, decision, link};
 use crate::args;
 use crate::identity::allow;
 use crate::pg::reader::{self, Micros};
@@ -103,7 +103,7 @@ pub fn sets(rules: &Rules, nodes: &Nodes) -> Result<Sets> {
 pub fn by_hand(rules: &Rules, nodes: &Nodes) -> Result<ByHand> {
     let mut by_hand = ByHand {
         links: Vec::new(),
-        cannot: Vec::new(),
+        apart: Vec::new(),
     };
     let position = |id: i64| {
         nodes
@@ -124,8 +124,54 @@ pub fn by_hand(rules: &Rules, nodes: &Nodes) -> Result<ByHand> {
     )?;
     reader::each("SELECT low, high FROM cdp.cannot_links", args![], |row| {
         let pair = (position(row.want(1))?, position(row.want(2))?);
-        by_hand.cannot.push(pair);
+        by_hand.apart.push(Apart::by_hand(pair));
         Ok(())
     })?;
     Ok(by_hand)
+}
+
+/// What matchers found, between nodes of the graph.
+pub fn matched(rules: &Rules, nodes: &Nodes) -> Result<Matched> {
+    let mut matched = Matched::default();
+    if rules.matchers.is_empty() {
+        return Ok(matched);
+    }
+    let position = |id: i64| {
+        nodes
+            .position(id)
+            .ok_or_else(|| Error::internal(format!("node {id} is no identifier")))
+    };
+    let mut read = 0;
+    reader::each(
+        "SELECT low, high, matcher_id, weight, decision, rule_type FROM cdp.matches \
+          WHERE kind NOT IN ('cut', 'review')",
+        args![],
+        |row| {
+            let ends: (i64, i64) = (row.want(1), row.want(2));
+            let (low, high) = (position(ends.0)?, position(ends.1)?);
+            let matcher = row.want(3);
+            let priority = rules.matcher_priority(matcher)?;
+            match row.get::<i16>(5) {
+                Some(code) => {
+                    let weight = row.want(4);
+                    let evidence = Evidence::Matched { priority, weight };
+                    let found = link(low, high, evidence, true, 0);
+                    let before = decision(rules, code, row.get(6));
+                    matched.links.push((found, (ends, matcher), before));
+                }
+                None => matched.apart.push(Apart {
+                    a: low,
+                    b: high,
+                    by: ApartBy::Matcher { priority },
+                }),
+            }
+            read += 1;
+            if read % STRIDE == 0 {
+                progress::step(read as i64);
+                allow("the identity graph", nodes.bytes() + matched.bytes())?;
+            }
+            Ok(())
+        },
+    )?;
+    Ok(matched)
 }

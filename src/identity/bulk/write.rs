@@ -8,6 +8,7 @@ use cdp_engine::graph::{Decided, Decision, Identifiers, Link, Moved, Resolution}
 use super::{Graph, Historic, decision};
 use crate::args;
 use crate::identity::asserted::Pair;
+use crate::identity::matched;
 use crate::pg::append;
 use crate::pg::reader::{self, Micros};
 use crate::pg::value::{Time, Values};
@@ -137,10 +138,11 @@ pub fn inert(rules: &Rules, nodes: &Nodes, shared: &[Shared], limits: &[Limit]) 
     Ok(())
 }
 
-/// Which node each set belongs to.
-pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
+/// Which node each set belongs to. The nodes that gained or lost one.
+pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<Vec<i64>> {
     let mut seen = vec![false; sets.len()];
     let (mut moved, mut gone) = (Vec::new(), Vec::new());
+    let mut recentred: Vec<i64> = Vec::new();
     reader::each(
         "SELECT set_id, node_id, starts IS NOT NULL FROM cdp.set_nodes",
         args![],
@@ -152,6 +154,7 @@ pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
             }
             if row.want(3) {
                 gone.push(set_id);
+                recentred.push(node);
                 return Ok(());
             }
             match set.and_then(|set| Some((set, nodes.id(stars.centre(set)?)))) {
@@ -159,9 +162,13 @@ pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
                     seen[set as usize] = true;
                     if centre != node {
                         moved.push((set_id, centre));
+                        recentred.extend([node, centre]);
                     }
                 }
-                None => gone.push(set_id),
+                None => {
+                    gone.push(set_id);
+                    recentred.push(node);
+                }
             }
             Ok(())
         },
@@ -184,10 +191,13 @@ pub fn set_nodes(nodes: &Nodes, sets: &Sets, stars: &Stars) -> Result<()> {
     });
     let table = ("cdp.set_nodes", &["set_id", "node_id"][..]);
     append("writing set nodes", table, new, |values, (set, node)| {
+        recentred.push(node);
         values.put(set);
         values.put(node);
     });
-    Ok(())
+    recentred.sort_unstable();
+    recentred.dedup();
+    Ok(recentred)
 }
 
 type SetLink = (i64, i64, i64);
@@ -431,5 +441,40 @@ pub fn asserted_links(
     let decided = other
         .iter()
         .filter_map(|&(n, before)| history.decided(graph, n, before));
+    Ok(decided.collect())
+}
+
+/// The decisions of matches, from place `first` of the links on; of those decided otherwise, what
+/// history wants.
+pub fn matches(
+    graph: &Graph,
+    first: usize,
+    links: Vec<(Link, matched::Key, Option<Decision>)>,
+    history: &Historic,
+) -> Result<Vec<Decided>> {
+    let other: Vec<(usize, matched::Key, Option<Decision>)> = (first..)
+        .zip(links)
+        .map(|(n, (_, key, before))| (n, key, before))
+        .filter(|&(n, _, before)| before != Some(graph.link(n).1))
+        .collect();
+    in_parts("matches", &other, |part| {
+        let decisions: Vec<Decision> = column(part, |row| graph.link(row.0).1);
+        sql::run(
+            "UPDATE cdp.matches m SET decision = u.decision, rule_type = u.rule_type \
+             FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::smallint[], $5::integer[]) \
+                  u (low, high, matcher_id, decision, rule_type) \
+             WHERE m.low = u.low AND m.high = u.high AND m.matcher_id = u.matcher_id",
+            args![
+                column(part, |(_, key, _)| key.0.0),
+                column(part, |(_, key, _)| key.0.1),
+                column(part, |(_, key, _)| key.1),
+                column(&decisions, |decision| decision.as_code()),
+                column(&decisions, |decision| graph.rule_type(*decision))
+            ],
+        );
+    });
+    let decided = other
+        .iter()
+        .filter_map(|&(n, _, before)| history.decided(graph, n, before));
     Ok(decided.collect())
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cluster::chain_within;
-use super::step::{self, Refused, Step, Tie};
+use super::step::{self, Ground, Refused, Step, Tie};
 use crate::args;
 use crate::identity::asserted::pair;
 use crate::pg::{Error, Result, sql};
@@ -21,7 +21,7 @@ struct Hop {
     /// Its end there, and its end in the next.
     from: i64,
     to: i64,
-    asserted: bool,
+    ground: Ground,
     confirmed: bool,
     code: i16,
     type_id: Option<i32>,
@@ -30,21 +30,25 @@ struct Hop {
 /// Refused links with an end in profiles `$1`: own end, other end, own and other profile, and so on;
 /// the strongest first.
 const REFUSED: &str = "\
-    SELECT r.a, r.b, c.profile_id, o.profile_id, r.asserted, r.confirmed, r.decision, r.rule_type \
+    SELECT r.a, r.b, c.profile_id, o.profile_id, r.ground, r.confirmed, r.decision, r.rule_type \
       FROM unnest($1::bigint[]) p (profile_id) \
       JOIN cdp.clusters c ON c.profile_id = p.profile_id \
      CROSS JOIN LATERAL ( \
-        SELECT low AS a, high AS b, false AS asserted, confirmed, first_seen, decision, rule_type \
+        SELECT low AS a, high AS b, 'o' AS ground, confirmed, first_seen, decision, rule_type \
           FROM cdp.links WHERE low = c.node_id AND decision > 0 \
-        UNION ALL SELECT high, low, false, confirmed, first_seen, decision, rule_type \
+        UNION ALL SELECT high, low, 'o', confirmed, first_seen, decision, rule_type \
           FROM cdp.links WHERE high = c.node_id AND decision > 0 \
-        UNION ALL SELECT low, high, true, true, first_seen, decision, rule_type \
+        UNION ALL SELECT low, high, 'a', true, first_seen, decision, rule_type \
           FROM cdp.asserted_links WHERE low = c.node_id AND decision > 0 \
-        UNION ALL SELECT high, low, true, true, first_seen, decision, rule_type \
-          FROM cdp.asserted_links WHERE high = c.node_id AND decision > 0) r \
+        UNION ALL SELECT high, low, 'a', true, first_seen, decision, rule_type \
+          FROM cdp.asserted_links WHERE high = c.node_id AND decision > 0 \
+        UNION ALL SELECT low, high, 'm', true, NULL, decision, rule_type \
+          FROM cdp.matches WHERE low = c.node_id AND decision > 0 \
+        UNION ALL SELECT high, low, 'm', true, NULL, decision, rule_type \
+          FROM cdp.matches WHERE high = c.node_id AND decision > 0) r \
       JOIN cdp.clusters o ON o.node_id = r.b \
      WHERE o.profile_id <> c.profile_id \
-     ORDER BY NOT r.asserted, NOT r.confirmed, r.first_seen, r.a, r.b LIMIT $2";
+     ORDER BY r.ground <> 'a', NOT r.confirmed, r.first_seen, r.a, r.b LIMIT $2";
 
 fn refused(profiles: &[i64], most: usize) -> Vec<(i64, Hop)> {
     sql::rows(REFUSED, args![profiles.to_vec(), most as i64], |row| {
@@ -52,7 +56,7 @@ fn refused(profiles: &[i64], most: usize) -> Vec<(i64, Hop)> {
             before: row.want(3),
             from: row.want(1),
             to: row.want(2),
-            asserted: row.want(5),
+            ground: Ground::of(&row.want::<String>(5)),
             confirmed: row.want(6),
             code: row.want(7),
             type_id: row.get(8),
@@ -117,7 +121,7 @@ fn tie(hop: &Hop, profile: i64) -> Tie {
     Tie {
         from: hop.from,
         to: hop.to,
-        asserted: hop.asserted,
+        ground: hop.ground,
         confirmed: hop.confirmed,
         refused: Some(Refused {
             code: hop.code,
@@ -127,14 +131,14 @@ fn tie(hop: &Hop, profile: i64) -> Tie {
     }
 }
 
-/// What else keeps two profiles apart: further refused links between them.
+/// What else keeps two profiles apart: further refused links between them, and non-matches.
 pub fn beside(rules: &Rules, here: i64, there: i64, told: &[Step]) -> Result<Vec<Step>> {
     let told: HashSet<_> = told.iter().map(|step| step.link).collect();
     let mut steps = Vec::new();
     for (profile, hop) in refused(&[here], MOST_LINKS) {
         let (low, high) = pair(hop.from, hop.to);
         if profile == there
-            && !told.contains(&(low, high, hop.asserted))
+            && !told.contains(&(low, high, hop.ground))
             && steps.len() < MOST_BESIDE as usize
         {
             steps.push(Step {
@@ -142,6 +146,25 @@ pub fn beside(rules: &Rules, here: i64, there: i64, told: &[Step]) -> Result<Vec
                 ..step::of(rules, &tie(&hop, profile))?
             });
         }
+    }
+    for apart in non_matches((here, there)) {
+        steps.push(Step {
+            from: step::identifier(apart.from)?,
+            to: step::identifier(apart.to)?,
+            kind: "non_match",
+            decision: "apart",
+            rule: Some(format!(
+                "non_match: {} holds them for two persons{}",
+                step::by_matcher(rules, apart.matcher_id),
+                if apart.household {
+                    " of one household"
+                } else {
+                    ""
+                }
+            )),
+            weight: Some(apart.weight),
+            ..Step::default()
+        });
     }
     Ok(steps)
 }
@@ -167,6 +190,55 @@ pub fn unlinked_steps(here: Side, there: Side) -> Result<Vec<Step>> {
         });
     }
     Ok(steps)
+}
+
+/// Two records that a matcher holds for two persons.
+struct NonMatch {
+    from: i64,
+    to: i64,
+    matcher_id: i32,
+    household: bool,
+    weight: i32,
+}
+
+/// The non-matches between two profiles, from the first to the other; the surest first.
+fn non_matches((here, there): (i64, i64)) -> Vec<NonMatch> {
+    sql::rows(
+        "SELECT c.node_id, o.node_id, m.matcher_id, m.kind = 'household', m.weight \
+           FROM cdp.clusters c \
+          CROSS JOIN LATERAL ( \
+                SELECT high AS other, matcher_id, kind, weight FROM cdp.matches \
+                 WHERE low = c.node_id AND kind IN ('non_match', 'household') \
+                UNION ALL SELECT low, matcher_id, kind, weight FROM cdp.matches \
+                 WHERE high = c.node_id AND kind IN ('non_match', 'household')) m \
+           JOIN cdp.clusters o ON o.node_id = m.other \
+          WHERE c.profile_id = $1 AND o.profile_id = $2 \
+          ORDER BY m.weight, c.node_id, o.node_id, m.matcher_id LIMIT $3",
+        args![here, there, MOST_BESIDE],
+        |row| NonMatch {
+            from: row.want(1),
+            to: row.want(2),
+            matcher_id: row.want(3),
+            household: row.want(4),
+            weight: row.want(5),
+        },
+    )
+}
+
+/// What a matcher holds apart between two profiles, in words.
+pub fn held_apart(rules: &Rules, profiles: (i64, i64)) -> Result<Option<String>> {
+    let Some(apart) = non_matches(profiles).into_iter().next() else {
+        return Ok(None);
+    };
+    let (a, b) = (step::identifier(apart.from)?, step::identifier(apart.to)?);
+    Ok(Some(format!(
+        "{} holds {} {} and {} {} for two persons",
+        step::by_matcher(rules, apart.matcher_id),
+        a.0,
+        a.1,
+        b.0,
+        b.1
+    )))
 }
 
 type Unlinked = (i64, i64, i64, pgrx::datum::TimestampWithTimeZone, String);

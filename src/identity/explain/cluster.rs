@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cdp_engine::graph::{Evidence, Link, Node, chain};
 
-use super::step::{self, Step, Tie};
+use super::step::{self, Ground, Step, Tie};
 use crate::args;
 use crate::pg::{Error, Result, sql, time};
 use crate::rules::Rules;
@@ -36,24 +36,31 @@ pub fn chain_within(
     .collect::<Result<Vec<Node>>>()?;
     let position: HashMap<i64, u32> = (0u32..).zip(&nodes).map(|(n, node)| (node.id, n)).collect();
     let links = sql::rows(
-        "SELECT l.low, l.high, l.confirmed, l.first_seen, false FROM cdp.links l \
+        "SELECT l.low, l.high, l.confirmed, l.first_seen, 'o', 0, 0 FROM cdp.links l \
          JOIN cdp.clusters c ON c.node_id = l.low \
          WHERE c.profile_id = $1 AND l.decision = 0 \
          UNION ALL \
-         SELECT l.low, l.high, true, l.first_seen, true FROM cdp.asserted_links l \
+         SELECT l.low, l.high, true, l.first_seen, 'a', 0, 0 FROM cdp.asserted_links l \
          JOIN cdp.clusters c ON c.node_id = l.low \
-         WHERE c.profile_id = $1 AND l.decision = 0",
+         WHERE c.profile_id = $1 AND l.decision = 0 \
+         UNION ALL \
+         SELECT m.low, m.high, true, NULL, 'm', r.priority, m.weight FROM cdp.matches m \
+         JOIN cdp.matchers r USING (matcher_id) JOIN cdp.clusters c ON c.node_id = m.low \
+         WHERE c.profile_id = $1 AND m.decision = 0",
         args![profile],
         |row| Link {
             a: position[&row.want::<i64>(1)],
             b: position[&row.want::<i64>(2)],
-            evidence: if row.want(5) {
-                Evidence::Asserted
-            } else {
-                Evidence::Observed
+            evidence: match Ground::of(&row.want::<String>(5)) {
+                Ground::Asserted => Evidence::Asserted,
+                Ground::Observed => Evidence::Observed,
+                Ground::Matched => Evidence::Matched {
+                    priority: row.want(6),
+                    weight: row.want(7),
+                },
             },
             confirmed: row.want(3),
-            first_seen: time::from_pg(row.want(4)),
+            first_seen: row.get(4).map_or(0, time::from_pg),
         },
     );
     let Some(chain) = chain(
@@ -76,7 +83,11 @@ pub fn chain_within(
             let tie = Tie {
                 from: nodes[at as usize].id,
                 to: nodes[next as usize].id,
-                asserted: link.evidence == Evidence::Asserted,
+                ground: match link.evidence {
+                    Evidence::Asserted => Ground::Asserted,
+                    Evidence::Observed => Ground::Observed,
+                    Evidence::Matched { .. } => Ground::Matched,
+                },
                 confirmed: link.confirmed,
                 refused: None,
             };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cdp_engine::graph::regroup::{Group, Regrouping};
 
-use super::step::{self, Refused, Step, Tie};
+use super::step::{self, Ground, Refused, Step, Tie};
 use super::{apart, cluster};
 use crate::args;
 use crate::identity::asserted::Pair;
@@ -107,21 +107,24 @@ fn decisive(group: &Group, since: i64) -> Vec<Pair> {
 /// A link as it is now; where it is none any more, why.
 fn link(rules: &Rules, (low, high): Pair) -> Result<Vec<Step>> {
     let tie = sql::first(
-        "SELECT l.asserted, l.confirmed, l.decision, l.rule_type, a.profile_id, b.profile_id \
-           FROM (SELECT true AS asserted, true AS confirmed, decision, rule_type \
+        "SELECT l.ground, l.confirmed, l.decision, l.rule_type, a.profile_id, b.profile_id \
+           FROM (SELECT 'a' AS ground, true AS confirmed, decision, rule_type \
                    FROM cdp.asserted_links WHERE low = $1 AND high = $2 \
                  UNION ALL \
-                 SELECT false, confirmed, decision, rule_type \
-                   FROM cdp.links WHERE low = $1 AND high = $2) l \
+                 SELECT 'o', confirmed, decision, rule_type \
+                   FROM cdp.links WHERE low = $1 AND high = $2 \
+                 UNION ALL \
+                 SELECT 'm', true, decision, rule_type \
+                   FROM cdp.matches WHERE low = $1 AND high = $2 AND decision >= 0) l \
            JOIN cdp.clusters a ON a.node_id = $1 JOIN cdp.clusters b ON b.node_id = $2 \
-          ORDER BY l.asserted DESC LIMIT 1",
+          ORDER BY l.ground, l.decision LIMIT 1",
         args![low, high],
         |row| {
             let code: i16 = row.want(3);
             Tie {
                 from: low,
                 to: high,
-                asserted: row.want(1),
+                ground: Ground::of(&row.want::<String>(1)),
                 confirmed: row.want(2),
                 refused: (code > 0).then(|| Refused {
                     code,

@@ -27,8 +27,8 @@ pub struct Step {
     pub weight: Option<i32>,
     pub change_id: Option<i64>,
     pub reason: Option<String>,
-    /// The nodes, and whether the link is by hand: which link it is.
-    pub link: (i64, i64, bool),
+    /// The nodes, and what the link rests on: which link it is.
+    pub link: (i64, i64, Ground),
 }
 
 impl Step {
@@ -51,9 +51,30 @@ impl Step {
         put("last_seen", json!(self.last_seen));
         put("count", json!(self.count));
         put("confirmed", json!(self.confirmed));
+        put("weight", json!(self.weight));
         put("change_id", json!(self.change_id));
         put("reason", json!(self.reason));
         Value::Object(out)
+    }
+}
+
+/// What a link rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ground {
+    #[default]
+    Observed,
+    Asserted,
+    Matched,
+}
+
+impl Ground {
+    /// The ground of that letter in statements: `o`, `a`, `m`.
+    pub fn of(letter: &str) -> Self {
+        match letter {
+            "a" => Self::Asserted,
+            "m" => Self::Matched,
+            _ => Self::Observed,
+        }
     }
 }
 
@@ -61,7 +82,7 @@ impl Step {
 pub struct Tie {
     pub from: i64,
     pub to: i64,
-    pub asserted: bool,
+    pub ground: Ground,
     pub confirmed: bool,
     /// Of a refused one: the rule that it would have broken.
     pub refused: Option<Refused>,
@@ -78,14 +99,15 @@ pub struct Refused {
 
 /// A step of the chain for a link.
 pub fn of(rules: &Rules, tie: &Tie) -> Result<Step> {
-    let mut step = match tie.asserted {
-        true => asserted(tie),
-        false => observed(tie),
+    let mut step = match tie.ground {
+        Ground::Asserted => asserted(tie),
+        Ground::Observed => observed(tie),
+        Ground::Matched => matched(rules, tie),
     }?;
     step.of_chain = true;
     step.from = identifier(tie.from)?;
     step.to = identifier(tie.to)?;
-    step.link = (tie.from.min(tie.to), tie.from.max(tie.to), tie.asserted);
+    step.link = (tie.from.min(tie.to), tie.from.max(tie.to), tie.ground);
     step.decision = "accepted";
     if let Some(refused) = tie.refused {
         step.decision = "refused";
@@ -131,6 +153,31 @@ fn asserted(tie: &Tie) -> Result<Step> {
         },
     )
     .ok_or_else(|| Error::internal("a link by hand that nobody made"))
+}
+
+/// The strongest match of the pair with the decision that is told.
+fn matched(rules: &Rules, tie: &Tie) -> Result<Step> {
+    let (low, high) = pair(tie.from, tie.to);
+    let refused = tie.refused.map_or(0, |refused| refused.code);
+    sql::first(
+        "SELECT m.weight, m.matcher_id FROM cdp.matches m JOIN cdp.matchers r USING (matcher_id) \
+          WHERE m.low = $1 AND m.high = $2 AND m.kind IN ('link', 'cut') AND m.decision = $3 \
+          ORDER BY r.priority, m.weight DESC, m.matcher_id LIMIT 1",
+        args![low, high, refused],
+        |row| Step {
+            kind: "matched",
+            weight: row.get(1),
+            reason: Some(by_matcher(rules, row.want(2))),
+            ..Step::default()
+        },
+    )
+    .ok_or_else(|| Error::internal("a match that no matcher found"))
+}
+
+/// A matcher, in words.
+pub fn by_matcher(rules: &Rules, matcher_id: i32) -> String {
+    let name = rules.matchers.get(&matcher_id).map(|m| m.name.as_str());
+    format!("matcher {}", name.unwrap_or_default())
 }
 
 /// Who said something, and why.
@@ -184,6 +231,12 @@ fn words(rules: &Rules, tie: &Tie, refused: Refused) -> Result<String> {
             "bridges: {} does not bridge, and each of the two profiles has a {name}",
             weaker_type(rules, tie)?
         ),
+        4 => super::apart::held_apart(rules, refused.profiles)?.map_or_else(
+            || "non_match: a matcher holds records of the two profiles for two persons".to_owned(),
+            |words| format!("non_match: {words}"),
+        ),
+        5 => "weak_bridge: this match is all that ties two groups of records that are dense each"
+            .to_owned(),
         code => format!("rule {code}"),
     })
 }

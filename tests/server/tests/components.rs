@@ -252,6 +252,234 @@ fn the_query_has_the_rights_of_its_caller() {
 }
 
 #[test]
+fn into_a_new_table() {
+    let db = bare_db();
+    let mut client = db.connect();
+    run(&mut client, "CREATE EXTENSION pg_cdp");
+    // More rows than are written at once, and texts that are kept in full, compressed and apart.
+    run(
+        &mut client,
+        "SELECT setseed(0.5);
+         CREATE TABLE pairs AS SELECT (random() * 4000)::bigint << 40 AS a, -(random() * 4000)::bigint AS b
+                                 FROM generate_series(1, 3000);
+         CREATE TABLE names AS SELECT a::text AS a, b::text AS b FROM pairs;
+         INSERT INTO names VALUES ('', NULL), ('ä', 'ß'), (repeat('long', 5000), '0');
+         INSERT INTO names SELECT string_agg(md5(n::text), ''), 'ä' FROM generate_series(1, 200) n;
+         CREATE SCHEMA \"Odd.One\";",
+    );
+    let tables = [
+        (
+            "SELECT a, b FROM pairs",
+            ", NULL::bigint",
+            "numbers",
+            "bigint",
+        ),
+        (
+            "SELECT 1::smallint, b::integer FROM pairs",
+            ", NULL::bigint",
+            "public.small",
+            "bigint",
+        ),
+        (
+            "SELECT a, b FROM names",
+            "",
+            "\"Odd.One\".\"The Names\"",
+            "text",
+        ),
+        (
+            "SELECT a, b::varchar FROM names",
+            "",
+            "pg_temp.passing",
+            "text",
+        ),
+        (
+            "SELECT a, b FROM pairs WHERE false",
+            ", NULL::bigint",
+            "nothing",
+            "bigint",
+        ),
+    ];
+    for (query, node_type, table, of_type) in tables {
+        let written: i64 = one(
+            &mut client,
+            &format!("SELECT cdp.connected_components_into('{query}', '{table}')"),
+        );
+        let call = format!("cdp.connected_components('{query}'{node_type})");
+        let counts: Vec<i64> = column(
+            &mut client,
+            &format!(
+                "SELECT count(*) FROM {table} UNION ALL SELECT count(*) FROM {call} \
+                 UNION ALL SELECT count(*) FROM (TABLE {table} EXCEPT SELECT * FROM {call}) d \
+                 UNION ALL SELECT count(*) FROM {table} WHERE pg_typeof(node) = '{of_type}'::regtype"
+            ),
+        );
+        assert_eq!(counts, [written, written, 0, written], "{table}");
+        let columns: Vec<String> = column(
+            &mut client,
+            &format!(
+                "SELECT format('%s %s %s', attname, atttypid::regtype, attnotnull) FROM pg_attribute \
+                  WHERE attrelid = '{table}'::regclass AND attnum > 0 ORDER BY attnum"
+            ),
+        );
+        assert_eq!(
+            columns,
+            [
+                format!("node {of_type} t"),
+                format!("component {of_type} t")
+            ]
+        );
+    }
+    assert!(one::<i64>(&mut client, "SELECT count(*) FROM numbers") > 2_000);
+    // What was written is what an index finds, and it ends as its transaction does.
+    run(
+        &mut client,
+        "ALTER TABLE numbers ADD PRIMARY KEY (node);
+         CREATE INDEX ON \"Odd.One\".\"The Names\" USING hash (component);
+         SET enable_seqscan = off;",
+    );
+    let alone: i64 = one(
+        &mut client,
+        "SELECT count(*) FROM numbers n WHERE NOT EXISTS (SELECT FROM numbers c WHERE c.node = n.component)",
+    );
+    assert_eq!(alone, 0);
+    run(
+        &mut client,
+        "BEGIN; SAVEPOINT before; SELECT cdp.connected_components_into('SELECT 1, 2', 'undone'); TABLE undone;
+         ROLLBACK TO before; SELECT cdp.connected_components_into('SELECT 3, 4', 'undone');
+         DO $$ BEGIN ASSERT (SELECT array_agg(node ORDER BY node) = '{3,4}' FROM undone); END $$;
+         ROLLBACK;",
+    );
+    let (code, _) = fails(&mut client, "TABLE undone");
+    assert_eq!(code, "42P01");
+}
+
+const RELATIONS: &str = "SELECT oid::regclass::text FROM pg_class WHERE oid >= 16384 ORDER BY 1";
+
+#[test]
+fn mistakes_leave_no_table() {
+    let db = bare_db();
+    let mut client = db.connect();
+    run(
+        &mut client,
+        "CREATE EXTENSION pg_cdp;
+         CREATE TABLE taken (a int);
+         CREATE FUNCTION guard() RETURNS event_trigger LANGUAGE plpgsql AS $$
+         DECLARE
+             v_made text := (SELECT object_identity FROM pg_event_trigger_ddl_commands() WHERE command_tag = 'CREATE TABLE');
+         BEGIN
+             CASE v_made
+                 WHEN 'public.guarded' THEN ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+                 WHEN 'public.indexed' THEN CREATE INDEX ON indexed (node);
+                 WHEN 'public.wide' THEN ALTER TABLE wide ADD COLUMN noted timestamptz DEFAULT now();
+                 WHEN 'public.gone' THEN DROP TABLE gone;
+                 ELSE NULL;
+             END CASE;
+         END $$;
+         CREATE EVENT TRIGGER guard ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION guard();",
+    );
+    let before: Vec<String> = column(&mut client, RELATIONS);
+    // Fails when it is read: these are found out before.
+    const UNREAD: &str = "'SELECT 1 / 0, 1'";
+    let mut said = |query: &str, table: &str, code: &str, words: &[&str]| {
+        let call = format!("SELECT cdp.connected_components_into({query}, {table})");
+        let (found, text) = fails(&mut client, &call);
+        assert_eq!(found, code, "{call}: {text}");
+        for word in words {
+            assert!(text.contains(word), "{call}: {text}");
+        }
+        let after: Vec<String> = column(&mut client, RELATIONS);
+        assert_eq!(after, before, "{call}");
+    };
+    said(UNREAD, "'taken'", "42P07", &["already exists", "HINT"]);
+    said(UNREAD, "'nowhere.new'", "3F000", &["nowhere"]);
+    said(UNREAD, "'a.b.c.d'", "42601", &["a.b.c.d"]);
+    said(UNREAD, "'elsewhere.a.b'", "0A000", &["cross-database"]);
+    said(UNREAD, "''", "42602", &["invalid name"]);
+    said(UNREAD, "'new; DROP TABLE taken'", "42602", &[]);
+    said(UNREAD, "NULL", "22023", &["table_name is NULL", "HINT"]);
+    said("NULL", "'new'", "22023", &["query is NULL", "HINT"]);
+    said("'SELECT 1'", "'new'", "42804", &["1 columns", "HINT"]);
+    said("$$SELECT 1, 'a'$$", "'new'", "42804", &["integer and text"]);
+    said(UNREAD, "'new'", "22012", &[]);
+    said("'DELETE FROM taken'", "'new'", "42601", &[]);
+    for made in ["guarded", "indexed", "wide", "gone"] {
+        let words = ["event trigger", made, "HINT"];
+        said("'SELECT 1, 2'", &format!("'{made}'"), "0A000", &words);
+    }
+    for (setting, query, code) in [
+        (
+            "statement_timeout = '300ms'",
+            "SELECT pg_sleep(1e6)::text, 1::text",
+            "57014",
+        ),
+        (
+            "cdp.graph_memory = '2MB'",
+            "SELECT g << 30, g FROM generate_series(1, 200000::bigint) g",
+            "53400",
+        ),
+        ("transaction_read_only = on", "SELECT 1 / 0, 1", "25006"),
+    ] {
+        let mut transaction = client.transaction().unwrap();
+        transaction
+            .batch_execute(&format!("SET LOCAL {setting}"))
+            .unwrap();
+        let error = transaction
+            .batch_execute(&format!(
+                "SELECT cdp.connected_components_into('{query}', 'new')"
+            ))
+            .unwrap_err();
+        let found = error.code().map(|code| code.code().to_owned());
+        assert_eq!(found.as_deref(), Some(code), "{setting}: {error:?}");
+        transaction.rollback().unwrap();
+        let after: Vec<String> = column(&mut client, RELATIONS);
+        assert_eq!(after, before, "{setting}");
+    }
+    // The session is as it was.
+    run(
+        &mut client,
+        "SELECT cdp.connected_components_into('SELECT 1, 2', 'new')",
+    );
+}
+
+#[test]
+fn the_new_table_is_its_callers() {
+    let db = fresh_db();
+    let mut client = db.connect();
+    run(
+        &mut client,
+        "DROP ROLE IF EXISTS stitching_writer; CREATE ROLE stitching_writer LOGIN IN ROLE cdp_reader;
+         CREATE SCHEMA writer AUTHORIZATION stitching_writer; CREATE SCHEMA closed;
+         CREATE TABLE closed.secret AS SELECT 1 AS a, 2 AS b;",
+    );
+    let mut writer = db.connect_as("stitching_writer");
+    run(
+        &mut writer,
+        "SET search_path = writer; SELECT cdp.connected_components_into('SELECT 1, 2', 'own')",
+    );
+    let owner: String = one(
+        &mut client,
+        "SELECT relowner::regrole::text FROM pg_class WHERE oid = 'writer.own'::regclass",
+    );
+    assert_eq!(owner, "stitching_writer");
+    for (query, table) in [
+        ("SELECT 1, 2", "closed.other"),
+        ("SELECT 1, 2", "cdp.other"),
+        ("SELECT a, b FROM closed.secret", "other"),
+    ] {
+        let (code, text) = fails(
+            &mut writer,
+            &format!("SELECT cdp.connected_components_into('{query}', '{table}')"),
+        );
+        assert_eq!(code, "42501", "{text}");
+    }
+    drop(writer);
+    run(
+        &mut client,
+        "DROP SCHEMA writer CASCADE; DROP SCHEMA closed CASCADE; DROP ROLE stitching_writer",
+    );
+}
+
+#[test]
 fn more_than_the_memory_allowed_is_refused() {
     let db = bare_db();
     let mut client = db.connect();

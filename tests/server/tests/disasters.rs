@@ -283,6 +283,9 @@ fn a_chain_of_identifiers_is_cut() {
         ),
         0
     );
+    let reported = "SELECT count(*) FROM cdp.identity_issues \
+        WHERE kind = 'full_profile' AND advice LIKE '%max_per_profile => %'";
+    assert!(one::<i64>(&mut client, reported, &[]) > 100);
 }
 
 /// A size, which the environment may set: as they are the tests take a minute in a debug build. At full
@@ -470,7 +473,7 @@ fn one_message_turns_a_chain_from_end_to_end() {
     run(&mut watcher, &format!("SELECT pg_cancel_backend({pid})"));
     assert_eq!(turning.join().expect("it failed as it should"), "57014");
     run(&mut holder, "ROLLBACK");
-    let tasks = "SELECT count(*) FROM cdp.progress()";
+    let tasks = "SELECT count(*) FROM cdp.progress() WHERE database = current_database()";
     assert_eq!(one::<i64>(&mut client, tasks, &[]), 0);
     assert_eq!(kept(&mut client, 0), people);
 
@@ -486,9 +489,13 @@ fn one_message_turns_a_chain_from_end_to_end() {
         peak_of_backend(&mut client) >> 20
     );
     assert_eq!(one::<i64>(&mut client, tasks, &[]), 0);
-    // Everybody but the first has the e-mail of the one before.
+    // Everybody but the first has the e-mail of the one before, and it is reported who claims which.
     assert_eq!(kept(&mut client, -1), people - 1);
     assert_eq!(kept(&mut client, 0), 0);
+    let claimed = "SELECT sum(CASE kind WHEN 'contested' THEN degree - 1 ELSE degree END)::bigint \
+          FROM cdp.identity_issues \
+         WHERE kind IN ('contested', 'full_profile') AND advice LIKE '%cdp.alter_identifier_type%'";
+    assert_eq!(one::<i64>(&mut client, claimed, &[]), people);
     check_rebuild(&mut client);
 }
 

@@ -4,6 +4,8 @@
 
 #[path = "invariants/by_hand.rs"]
 mod by_hand;
+#[path = "invariants/matched.rs"]
+mod matched;
 #[path = "invariants/planned.rs"]
 mod planned;
 
@@ -487,6 +489,11 @@ impl Db {
     /// Processes all that waits in batches of these sizes, in turn.
     fn drain(&mut self, sizes: &[i32]) -> Checked {
         for size in sizes.iter().cycle() {
+            let ways = match *size {
+                MANY => "SET cdp.batch_size = 3; SET cdp.bulk_batch_size = 10",
+                _ => "RESET cdp.batch_size; RESET cdp.bulk_batch_size",
+            };
+            run(self.client(), ways);
             let read = self
                 .client()
                 .query_one("SELECT cdp.process($1)", &[size])
@@ -667,8 +674,15 @@ fn check<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value) -> Ch
     }
 }
 
+/// The size of a batch that is read in parts, and derives the identity graph as a whole where a part of
+/// it would do.
+const MANY: i32 = 999;
+
 fn sizes() -> impl Strategy<Value = Vec<i32>> {
-    prop::collection::vec(prop_oneof![1 => 1..4, 2 => 4..15, 1 => Just(1_000)], 1..4)
+    prop::collection::vec(
+        prop_oneof![1 => 1..4, 2 => 4..15, 1 => Just(1_000), 2 => Just(MANY)],
+        1..4,
+    )
 }
 
 // ---------------------------------------------------------------------------------------- tests
@@ -820,7 +834,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (any::<bool>(), key.clone(), key).prop_map(|(order, a, b)| Change::Rekey(order, a, b)),
         1 => any::<bool>().prop_map(Change::Truncate),
         3 => message().prop_map(Change::Say),
-        4 => prop_oneof![1_i32..4, Just(1_000)].prop_map(Change::Process),
+        4 => prop_oneof![1_i32..4, Just(1_000), Just(MANY)].prop_map(Change::Process),
     ]
 }
 

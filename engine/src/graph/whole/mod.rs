@@ -5,6 +5,8 @@
 //! Memory, in bytes: 25 a node and its value, 48 a set and 4 for each of its members, then 40 a link
 //! ([`Sets::links`]), and beside these what [`resolve`](super::resolve) takes.
 
+use crate::background::Cancel;
+
 mod nodes;
 mod places;
 mod sets;
@@ -17,4 +19,12 @@ pub use sets::{Limit, Links, Sets, Shared, Stars};
 pub struct Cancelled;
 
 /// How often a loop looks whether to give up: every so many steps, some milliseconds.
-const STRIDE: usize = 1 << 16;
+pub(super) const STRIDE: usize = 1 << 16;
+
+/// Fails once it is cancelled.
+pub(super) fn go_on(cancel: &Cancel) -> Result<(), Cancelled> {
+    if cancel.is_set() {
+        return Err(Cancelled);
+    }
+    Ok(())
+}

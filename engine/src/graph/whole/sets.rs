@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::super::order::Ranks;
 use super::super::{Evidence, Identifiers, Link, Shown, TypeRule};
 use super::places::Places;
-use super::{Cancelled, Nodes, STRIDE};
+use super::{Cancelled, Nodes, STRIDE, go_on};
 use crate::background::Cancel;
 
 const NONE: u32 = u32::MAX;
@@ -181,8 +181,8 @@ impl Sets {
         // those need a list.
         let mut most = vec![0_u32; nodes.len()];
         for (step, (_, members)) in self.standing().enumerate() {
-            if step % STRIDE == 0 && cancel.is_set() {
-                return Err(Cancelled);
+            if step % STRIDE == 0 {
+                go_on(cancel)?;
             }
             if members.len() > 1 {
                 let others = members.iter().filter(is_other).count() as u32;
@@ -193,8 +193,8 @@ impl Sets {
         }
         let mut seen: Vec<(u32, u32)> = Vec::new();
         for (step, (_, members)) in self.standing().enumerate() {
-            if step % STRIDE == 0 && cancel.is_set() {
-                return Err(Cancelled);
+            if step % STRIDE == 0 {
+                go_on(cancel)?;
             }
             if members.len() > 1 {
                 let near = members.iter().filter(is_of);
@@ -234,8 +234,8 @@ impl Sets {
         let mut centres = vec![NONE; self.ids.len()];
         let mut sliced = HashMap::new();
         for (step, (set, members)) in self.standing().enumerate() {
-            if step % STRIDE == 0 && cancel.is_set() {
-                return Err(Cancelled);
+            if step % STRIDE == 0 {
+                go_on(cancel)?;
             }
             // What is left after the blocked ones is inert by being time-sliced, or by being shared.
             let usable = members.iter().filter(|&&n| !nodes.is_blocked(n));
@@ -301,8 +301,8 @@ impl Sets {
         let mut starts = vec![0_u32; nodes.len() + 1];
         let mut count: u32 = 0;
         for (step, set) in (0..self.ids.len() as u32).enumerate() {
-            if step % STRIDE == 0 && cancel.is_set() {
-                return Err(Cancelled);
+            if step % STRIDE == 0 {
+                go_on(cancel)?;
             }
             for leaf in self.leaves(stars, set) {
                 starts[ends(set, leaf).0 as usize] += 1;
@@ -315,8 +315,8 @@ impl Sets {
         }
         let mut edges = vec![(0_u32, 0_u32); count as usize];
         for (step, set) in (0..self.ids.len() as u32).enumerate() {
-            if step % STRIDE == 0 && cancel.is_set() {
-                return Err(Cancelled);
+            if step % STRIDE == 0 {
+                go_on(cancel)?;
             }
             for leaf in self.leaves(stars, set) {
                 let (low, high) = ends(set, leaf);
@@ -332,8 +332,8 @@ impl Sets {
         };
         let mut from = 0;
         for (low, &to) in (0..nodes.len() as u32).zip(&starts) {
-            if (low as usize).is_multiple_of(STRIDE) && cancel.is_set() {
-                return Err(Cancelled);
+            if (low as usize).is_multiple_of(STRIDE) {
+                go_on(cancel)?;
             }
             links.starts.push(links.links.len() as u32);
             let group = &mut edges[from as usize..to as usize];

@@ -135,7 +135,7 @@ impl Db {
     }
 
     /// All that is derived, ids included; members of segments without the times.
-    fn derived(&mut self) -> cdp_server_tests::sql::Tables {
+    pub(super) fn derived(&mut self) -> cdp_server_tests::sql::Tables {
         let client = self.client();
         let mut all = tables(
             client,
