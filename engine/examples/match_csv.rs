@@ -1,384 +1,386 @@
-//! Matches the records of CSV files and says how well, against a column that tells the truth. For
+//! Matches the records of a CSV file and says how well, where a column tells the truth. For
 //! `scripts/bench matching` and for experiments.
 //!
-//! `match_csv SET.json`: the set names its files and what their columns mean.
+//! `match_csv SETS.json NAME SET.csv [--pairs FILE] [--clusters FILE] [--show]`
+//!
+//! `SETS.json` says for each name whether two sides are linked (column `side`) and what the columns
+//! mean; column `unique_id` names records, `cluster` is the truth. One JSON line goes to stdout; with
+//! `--show` parameters and a curve of thresholds to stderr.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use cdp_engine::background::Cancel;
+use cdp_engine::matching::blocking::{self, Blocks, Budget, choose, estimate_recall};
+use cdp_engine::matching::cluster::{ScoredPair, Settings, Tree};
+use cdp_engine::matching::model::probability;
 use cdp_engine::matching::score::Scorer;
-use cdp_engine::matching::spec::ColumnSpec;
-use cdp_engine::matching::{Meaning, Records, Settings, Spec, train};
+use cdp_engine::matching::{Meaning, Model, Records, Spec, train};
 use serde::Deserialize;
+use serde_json::json;
 
 #[derive(Deserialize)]
 struct Set {
-    name: String,
-    truth: String,
-    /// Which part of the truth between hyphens counts.
-    truth_split: Option<usize>,
-    columns: Vec<ColumnSpec>,
-    files: Vec<File>,
-    /// Only pairs across files count.
-    #[serde(default)]
-    link: bool,
-    #[serde(default)]
-    settings: Settings,
+    kind: String,
+    columns: serde_json::Map<String, serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-struct File {
-    path: String,
-    /// For each column those of the file; by default the one of the same name.
-    #[serde(default)]
-    map: HashMap<String, Vec<String>>,
-}
-
-fn rows(text: &str) -> Vec<Vec<String>> {
-    let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
+/// The cells of a CSV text, row by row.
+fn rows(text: &str, mut each: impl FnMut(&[String])) {
+    let mut row: Vec<String> = Vec::new();
+    let mut cell: Vec<u8> = Vec::new();
     let mut quoted = false;
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '"' if quoted && characters.peek() == Some(&'"') => {
-                characters.next();
-                cell.push('"');
+    let mut bytes = text.bytes().peekable();
+    let text_of = |cell: &mut Vec<u8>| {
+        let text = String::from_utf8_lossy(cell).into_owned();
+        cell.clear();
+        text
+    };
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' if quoted && bytes.peek() == Some(&b'"') => {
+                bytes.next();
+                cell.push(b'"');
             }
-            '"' => quoted = !quoted,
-            ',' if !quoted => row.push(std::mem::take(&mut cell)),
-            '\r' if !quoted => {}
-            '\n' if !quoted => {
-                row.push(std::mem::take(&mut cell));
-                rows.push(std::mem::take(&mut row));
+            b'"' => quoted = !quoted,
+            b',' if !quoted => row.push(text_of(&mut cell)),
+            b'\r' if !quoted => {}
+            b'\n' if !quoted => {
+                row.push(text_of(&mut cell));
+                each(&row);
+                row.clear();
             }
-            _ => cell.push(character),
+            _ => cell.push(byte),
         }
     }
     if !cell.is_empty() || !row.is_empty() {
-        row.push(cell);
-        rows.push(row);
+        row.push(text_of(&mut cell));
+        each(&row);
     }
-    rows
 }
 
 struct Loaded {
     records: Records,
-    truth: Vec<u32>,
-    file: Vec<u32>,
+    names: Vec<String>,
+    truth: Option<Vec<u32>>,
+    /// Where the second side begins.
+    second: Option<u32>,
 }
 
-fn load(set: &Set, spec: &Spec) -> Loaded {
+fn load(path: &str, set: &Set, spec: &Spec) -> Loaded {
+    let text = std::fs::read_to_string(path).expect("the file can be read");
     let mut records = spec.records();
-    let (mut truth, mut file) = (Vec::new(), Vec::new());
+    let (mut names, mut truth, mut second) = (Vec::new(), Vec::new(), None);
     let mut persons: HashMap<String, u32> = HashMap::new();
-    for (number, of_set) in (0..).zip(&set.files) {
-        let text = std::fs::read_to_string(&of_set.path).expect("the file can be read");
-        let mut rows = rows(&text).into_iter();
-        let header: Vec<String> = rows
-            .next()
-            .expect("a header")
+    let mut header: Option<(
+        Vec<Option<usize>>,
+        Option<usize>,
+        Option<usize>,
+        Option<usize>,
+    )> = None;
+    rows(&text, |row| {
+        let Some((columns, name, side, person)) = &header else {
+            let position = |name: &str| row.iter().position(|column| column.trim() == name);
+            header = Some((
+                set.columns.keys().map(|name| position(name)).collect(),
+                position("unique_id"),
+                position("side"),
+                position("cluster"),
+            ));
+            return;
+        };
+        let cells: Vec<Vec<&str>> = columns
             .iter()
-            .map(|name| name.trim().to_owned())
+            .map(|at| at.iter().map(|&at| row[at].as_str()).collect())
             .collect();
-        let position = |name: &str| header.iter().position(|column| column == name);
-        let columns: Vec<Vec<usize>> = set
-            .columns
-            .iter()
-            .map(|column| match of_set.map.get(&column.name) {
-                Some(names) => names.iter().filter_map(|name| position(name)).collect(),
-                None if of_set.map.is_empty() => position(&column.name).into_iter().collect(),
-                None => Vec::new(),
-            })
-            .collect();
-        let truth_at = position(&set.truth).expect("the column of the truth");
-        for row in rows {
-            let cells: Vec<Vec<&str>> = columns
-                .iter()
-                .map(|of| of.iter().map(|&at| row[at].as_str()).collect())
-                .collect();
-            records.push_raw(&cells);
-            let person = match set.truth_split {
-                Some(part) => row[truth_at].split('-').nth(part).expect("the part"),
-                None => &row[truth_at],
-            };
-            let next = persons.len() as u32;
-            truth.push(*persons.entry(person.to_owned()).or_insert(next));
-            file.push(number);
+        if second.is_none() && side.is_some_and(|side| row[side] == "b") {
+            second = Some(records.len());
         }
-    }
+        records.push_raw(&cells);
+        names.push(name.map_or_else(|| names.len().to_string(), |at| row[at].clone()));
+        if let Some(person) = *person {
+            let next = persons.len() as u32;
+            truth.push(*persons.entry(row[person].clone()).or_insert(next));
+        }
+    });
     Loaded {
         records,
-        truth,
-        file,
+        names,
+        truth: (!truth.is_empty()).then_some(truth),
+        second: second.filter(|_| set.kind == "link"),
     }
 }
 
-/// Temporary: all pairs that share two of the whole values, or one rare one.
-fn candidates(loaded: &Loaded, link: bool) -> Vec<(u32, u32)> {
-    let records = &loaded.records;
-    let mut keys: Vec<(u64, u32)> = Vec::new();
-    let prefix = |text: &str, len: usize| text.chars().take(len).collect::<String>();
-    for record in 0..records.len() {
-        let mut parts: Vec<(Meaning, String)> = Vec::new();
-        for column in &records.columns {
-            for &value in column.of(record) {
-                let text = &column.values[value as usize].text;
-                match column.meaning {
-                    Meaning::BirthDate => {
-                        parts.push((Meaning::BirthDate, text.to_string()));
-                        parts.push((Meaning::Category, format!("y{}", prefix(text, 4))));
-                        parts.push((Meaning::Text, text.chars().skip(5).collect()));
-                    }
-                    Meaning::LastName | Meaning::FirstName => {
-                        parts.push((Meaning::LastName, text.to_string()));
-                        parts.push((Meaning::FirstName, prefix(text, 3)));
-                    }
-                    Meaning::Email => {
-                        parts.push((Meaning::Email, text.to_string()));
-                        parts.push((
-                            Meaning::Email,
-                            text.split('@').next().unwrap_or("").to_owned(),
-                        ));
-                    }
-                    Meaning::Gender => {}
-                    meaning => parts.push((meaning, text.to_string())),
-                }
-            }
-        }
-        for (at, (meaning, text)) in parts.iter().enumerate() {
-            if matches!(meaning, Meaning::Email | Meaning::BirthDate) {
-                keys.push((cdp_engine::fingerprint(text.as_bytes()) as u64, record));
-            }
-            for (_, other) in &parts[..at] {
-                let both = if text < other {
-                    format!("{text}|{other}")
-                } else {
-                    format!("{other}|{text}")
-                };
-                keys.push((cdp_engine::fingerprint(both.as_bytes()) as u64, record));
-            }
-        }
+/// How many pairs there are within groups; only those across the two sides, if there are two.
+fn pairs_within<K: std::hash::Hash + Eq>(
+    second: Option<u32>,
+    groups: impl Iterator<Item = K>,
+) -> u64 {
+    let mut sizes: HashMap<K, [u64; 2]> = HashMap::new();
+    for (record, group) in (0..).zip(groups) {
+        let side = usize::from(second.is_some_and(|second| record >= second));
+        sizes.entry(group).or_default()[side] += 1;
     }
-    keys.sort_unstable();
-    keys.dedup();
-    let mut pairs: Vec<(u32, u32)> = Vec::new();
-    for block in keys.chunk_by(|a, b| a.0 == b.0) {
-        if block.len() > 60 {
-            continue;
-        }
-        for (place, &(_, a)) in block.iter().enumerate() {
-            for &(_, b) in &block[..place] {
-                if !link || loaded.file[a as usize] != loaded.file[b as usize] {
-                    pairs.push((b, a));
-                }
-            }
-        }
-    }
-    pairs.sort_unstable();
-    pairs.dedup();
-    pairs
+    sizes
+        .values()
+        .map(|[a, b]| match second {
+            Some(_) => a * b,
+            None => a * a.saturating_sub(1) / 2,
+        })
+        .sum()
 }
 
-/// Clusters that grow as pairs join them, and how many pairs in them are true.
-struct Clusters<'a> {
-    loaded: &'a Loaded,
-    link: bool,
-    parent: Vec<u32>,
-    members: Vec<Vec<u32>>,
-    pairs: u64,
-    right: u64,
-}
-
-impl Clusters<'_> {
-    fn root(&mut self, mut record: u32) -> u32 {
-        while self.parent[record as usize] != record {
-            let up = self.parent[self.parent[record as usize] as usize];
-            self.parent[record as usize] = up;
-            record = up;
-        }
-        record
-    }
-
-    fn join(&mut self, a: u32, b: u32) {
-        let (mut a, mut b) = (self.root(a), self.root(b));
-        if a == b {
-            return;
-        }
-        if self.members[a as usize].len() < self.members[b as usize].len() {
-            std::mem::swap(&mut a, &mut b);
-        }
-        let of_b = std::mem::take(&mut self.members[b as usize]);
-        let mut counts: HashMap<(u32, u32), u64> = HashMap::new();
-        let mut of_file: HashMap<u32, u64> = HashMap::new();
-        for &record in &self.members[a as usize] {
-            let at = record as usize;
-            *counts
-                .entry((self.loaded.truth[at], self.loaded.file[at]))
-                .or_default() += 1;
-            *of_file.entry(self.loaded.file[at]).or_default() += 1;
-        }
-        for &record in &of_b {
-            let at = record as usize;
-            for (&file, &count) in &of_file {
-                if !self.link || file != self.loaded.file[at] {
-                    self.pairs += count;
-                    self.right += counts
-                        .get(&(self.loaded.truth[at], file))
-                        .copied()
-                        .unwrap_or(0);
-                }
-            }
-        }
-        self.members[a as usize].extend(of_b);
-        self.parent[b as usize] = a;
-    }
-}
-
-fn f1(right: u64, found: u64, all: u64) -> (f64, f64, f64) {
+/// Precision, recall and their harmonic mean.
+fn f1(right: u64, found: u64, all: u64) -> [f64; 3] {
     let precision = right as f64 / (found as f64).max(1.0);
     let recall = right as f64 / (all as f64).max(1.0);
-    (
+    [
         precision,
         recall,
-        2.0 * precision * recall / (precision + recall).max(1e-9),
+        2.0 * right as f64 / ((found + all) as f64).max(1.0),
+    ]
+}
+
+fn of_clusters(clusters: &[u32], truth: &[u32], second: Option<u32>) -> [f64; 3] {
+    f1(
+        pairs_within(second, clusters.iter().zip(truth)),
+        pairs_within(second, clusters.iter()),
+        pairs_within(second, truth.iter()),
     )
 }
 
-fn main() {
-    let path = std::env::args().nth(1).expect("a set");
-    let set: Set =
-        serde_json::from_str(&std::fs::read_to_string(path).expect("the set can be read"))
-            .expect("a set");
-    let spec = Spec {
-        columns: set.columns.clone(),
-        rules: Vec::new(),
-        settings: set.settings.clone(),
-    };
-    let start = Instant::now();
-    let loaded = load(&set, &spec);
-    let load_seconds = start.elapsed().as_secs_f64();
-    let start = Instant::now();
-    let model =
-        train(&spec, &loaded.records, &[], &Cancel::default(), &|_, _| ()).expect("a model");
-    let train_seconds = start.elapsed().as_secs_f64();
-    if std::env::var("SHOW").is_ok() {
-        println!(
-            "classes {:?} priors {:?} duplicates {} fit {:?}",
-            model.classes, model.priors, model.duplicates, model.fit
-        );
-        for comparison in &model.comparisons {
-            println!("{}", comparison.name);
-            for level in &comparison.levels {
-                println!(
-                    "   {:40} u {:.6} m {:?}",
-                    level.label,
-                    level.u,
-                    level
-                        .m
-                        .iter()
-                        .map(|m| (m * 1e4).round() / 1e4)
-                        .collect::<Vec<_>>()
-                );
-            }
-        }
-    }
-    let start = Instant::now();
-    let pairs = candidates(&loaded, set.link);
-    let block_seconds = start.elapsed().as_secs_f64();
-    let start = Instant::now();
-    let scorer = Scorer::new(&model, &loaded.records).expect("of these records");
-    let mut scoring = scorer.scoring();
-    let mut scored: Vec<(i32, u32, u32)> = pairs
-        .iter()
-        .map(|&(a, b)| (scoring.weight(a, b), a, b))
-        .collect();
-    let score_seconds = start.elapsed().as_secs_f64();
-    let mut counts: HashMap<(u32, u32), u64> = HashMap::new();
-    for (truth, file) in loaded.truth.iter().zip(&loaded.file) {
-        *counts.entry((*truth, *file)).or_default() += 1;
-    }
-    let mut by_truth: HashMap<u32, Vec<u64>> = HashMap::new();
-    let mut within: u64 = 0;
-    for (&(truth, _), &count) in &counts {
-        by_truth.entry(truth).or_default().push(count);
-        within += count * (count - 1) / 2;
-    }
-    let mut all: u64 = by_truth
-        .values()
-        .map(|counts| counts.iter().sum::<u64>())
-        .map(|count| count * (count - 1) / 2)
-        .sum();
-    if set.link {
-        all -= within;
-    }
-    let met = pairs
-        .iter()
-        .filter(|&&(a, b)| loaded.truth[a as usize] == loaded.truth[b as usize])
-        .count() as u64;
-    scored.sort_unstable_by(|a, b| b.cmp(a));
-    let mut clusters = Clusters {
-        loaded: &loaded,
-        link: set.link,
-        parent: (0..loaded.records.len()).collect(),
-        members: (0..loaded.records.len())
-            .map(|record| vec![record])
-            .collect(),
-        pairs: 0,
-        right: 0,
-    };
-    let mut at = 0;
-    let (mut right_pairs, mut expected_right, mut expected_found) = (0_u64, 0.0, 0_u64);
-    let mut best = (0.0, 0);
-    let mut own = (0.0, 0.0, 0.0);
-    let show = std::env::var("CURVE").is_ok();
-    for threshold in (-40..60).rev().map(|step| step * 50) {
-        while at < scored.len() && scored[at].0 >= threshold {
-            let (weight, a, b) = scored[at];
-            let right = loaded.truth[a as usize] == loaded.truth[b as usize];
-            right_pairs += u64::from(right);
-            expected_right += cdp_engine::matching::model::probability(weight);
-            expected_found += 1;
-            clusters.join(a, b);
-            at += 1;
-        }
-        let pair = f1(right_pairs, at as u64, all);
-        let cluster = f1(clusters.right, clusters.pairs, all);
-        if cluster.2 > best.0 {
-            best = (cluster.2, threshold);
-        }
-        if threshold == model.threshold {
-            own = cluster;
-        }
-        if show && threshold % 100 == 0 {
-            println!(
-                "{threshold:6} pairs {at:8} P {:.4} (expected {:.4}) R {:.4} F1 {:.4}  cluster P {:.4} R {:.4} F1 {:.4}",
-                pair.0,
-                expected_right / (expected_found as f64).max(1.0),
-                pair.1,
-                pair.2,
-                cluster.0,
-                cluster.1,
-                cluster.2
-            );
-        }
-    }
-    println!(
-        "{:12} P {:.4} R {:.4} F1 {:.4} at {} | best {:.4} at {} | blocking recall {:.4}, {} pairs of {} records | load {:.2} train {:.2} block {:.2} score {:.2} s | {:?}",
-        set.name,
-        own.0,
-        own.1,
-        own.2,
-        model.threshold,
-        best.0,
-        best.1,
-        met as f64 / all as f64,
-        pairs.len(),
-        loaded.records.len(),
-        load_seconds,
-        train_seconds,
-        block_seconds,
-        score_seconds,
-        model.classes
+fn show(model: &Model) {
+    eprintln!(
+        "classes {:?} priors {:?} duplicates {} fit {:?}",
+        model.classes, model.priors, model.duplicates, model.fit
     );
+    for comparison in &model.comparisons {
+        eprintln!("{}", comparison.name);
+        for level in &comparison.levels {
+            let m: Vec<String> = level.m.iter().map(|m| format!("{m:.4}")).collect();
+            eprintln!("   {:38} u {:.6} m {}", level.label, level.u, m.join(" "));
+        }
+    }
+}
+
+fn peak_rss_mb() -> u64 {
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| {
+            let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
+        })
+        .map_or(0, |kilobytes| kilobytes / 1024)
+}
+
+/// Pairs of a lower weight are not kept.
+const KEPT: i32 = -1500;
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let option = |name: &str| {
+        args.iter()
+            .position(|arg| arg == name)
+            .and_then(|at| args.get(at + 1))
+    };
+    let [_, sets, name, path, ..] = &args[..] else {
+        panic!("match_csv SETS.json NAME SET.csv [--pairs FILE] [--clusters FILE] [--show]");
+    };
+    let sets: HashMap<String, Set> =
+        serde_json::from_str(&std::fs::read_to_string(sets).expect("the sets can be read"))
+            .expect("sets");
+    let set = &sets[name];
+    let spec = Spec::new(set.columns.iter().map(|(name, meaning)| {
+        let meaning = meaning.as_str().and_then(Meaning::named);
+        (name.as_str(), meaning.expect("a meaning"))
+    }));
+    let cancel = Cancel::default();
+    let done = AtomicU64::new(0);
+    let start = Instant::now();
+    let mut last = start;
+    let mut phases = serde_json::Map::new();
+    let mut phase = |name: &str| {
+        let now = Instant::now();
+        phases.insert(name.to_owned(), json!((now - last).as_secs_f64()));
+        last = now;
+    };
+    let loaded = load(path, set, &spec);
+    let records = &loaded.records;
+    phase("read");
+    let showing = args.iter().any(|arg| arg == "--show");
+    let model = train(&spec, records, &[], &cancel, &|stage, _| {
+        if showing {
+            eprintln!("{:.3} s: {stage}", start.elapsed().as_secs_f64());
+        }
+    })
+    .expect("a model");
+    phase("train");
+    let blocking = blocking::Settings {
+        second: loaded.second,
+        ..blocking::Settings::default()
+    };
+    let scorer = Scorer::new(&model, records).expect("of these records");
+    phase("prepare");
+    let rules = choose(
+        records,
+        &Budget::of(records.len()),
+        &blocking,
+        None,
+        &cancel,
+    )
+    .expect("rules");
+    phase("choose");
+    let blocks = Blocks::build(records, &rules, &blocking, &cancel, &done).expect("blocks");
+    phase("block");
+    let truth = loaded.truth.as_deref();
+    let states = blocks
+        .stream(
+            blocking.threads,
+            &cancel,
+            &done,
+            || (scorer.scoring(), Vec::new(), [0_u64; 2]),
+            |(scoring, kept, counts), chunk| {
+                for &(a, b) in chunk.pairs {
+                    counts[0] += 1;
+                    counts[1] += u64::from(
+                        truth.is_some_and(|truth| truth[a as usize] == truth[b as usize]),
+                    );
+                    let weight = scoring.weight(a, b);
+                    if weight >= KEPT {
+                        kept.push(ScoredPair { a, b, weight });
+                    }
+                }
+            },
+        )
+        .expect("pairs");
+    let counts = states.iter().fold([0, 0], |sum, (_, _, counts)| {
+        [sum[0] + counts[0], sum[1] + counts[1]]
+    });
+    let pairs: Vec<ScoredPair> = states.into_iter().flat_map(|(_, kept, _)| kept).collect();
+    phase("score");
+    let recall = estimate_recall(
+        pairs
+            .iter()
+            .filter(|pair| pair.weight > -500)
+            .map(|pair| (blocks.mask(pair.a, pair.b), probability(pair.weight))),
+    );
+    let score = |pairs: &[(u32, u32)]| {
+        let mut scoring = scorer.scoring();
+        pairs
+            .iter()
+            .map(|&(a, b)| scoring.weight(a, b))
+            .collect::<Vec<i32>>()
+    };
+    let settings = Settings {
+        second: loaded.second,
+        ..Settings::default()
+    };
+    let tree =
+        Tree::build(records.len(), &pairs, &[], Some(&score), &settings, &cancel).expect("a tree");
+    let own = tree.best(recall.missed).map_or(0, |best| best.threshold);
+    let clusters = tree.clusters(own);
+    phase("cluster");
+    let seconds = start.elapsed().as_secs_f64();
+    let mut result = json!({
+        "set": name,
+        "records": records.len(),
+        "seconds": seconds,
+        "phases": phases,
+        "candidate_pairs": counts[0],
+        "peak_rss_mb": peak_rss_mb(),
+        "threshold": probability(own),
+        "classes": model.classes,
+        "blocking_recall_estimate": recall.recall,
+    });
+    if let Some(truth) = truth {
+        let all = pairs_within(loaded.second, truth.iter());
+        let [precision, of_all, f1_own] = of_clusters(&clusters, truth, loaded.second);
+        let best = (-10..30)
+            .map(|step| step * 50)
+            .map(|at| (of_clusters(&tree.clusters(at), truth, loaded.second)[2], at))
+            .fold(
+                (0.0, 0),
+                |best, next| if next.0 > best.0 { next } else { best },
+            );
+        result["blocking_true_pairs"] = json!(counts[1]);
+        result["true_pairs"] = json!(all);
+        result["cluster_precision"] = json!(precision);
+        result["cluster_recall"] = json!(of_all);
+        result["cluster_f1"] = json!(f1_own);
+        if showing {
+            show(&model);
+            curve(&pairs, &tree, truth, loaded.second);
+        }
+        eprintln!(
+            "{name:16} P {precision:.4} R {of_all:.4} F1 {f1_own:.4} at {own} | best {:.4} at {} | blocking {:.4} ({:.4} estimated), {} pairs, {} rules, {} records | read {:.2} train {:.2} block {:.2} score {:.2} cluster {:.2} s, {} MB | {:?}",
+            best.0,
+            best.1,
+            counts[1] as f64 / all as f64,
+            recall.recall,
+            counts[0],
+            rules.len(),
+            records.len(),
+            seconds_of(&result, &["read"]),
+            seconds_of(&result, &["train", "prepare"]),
+            seconds_of(&result, &["choose", "block"]),
+            seconds_of(&result, &["score"]),
+            seconds_of(&result, &["cluster"]),
+            peak_rss_mb(),
+            model.classes
+        );
+    }
+    println!("{result}");
+    if let Some(path) = option("--pairs") {
+        let mut file = BufWriter::new(File::create(path).expect("a file of pairs"));
+        writeln!(file, "a,b,probability").expect("written");
+        for pair in pairs.iter().filter(|pair| probability(pair.weight) >= 0.01) {
+            let (a, b) = (
+                &loaded.names[pair.a as usize],
+                &loaded.names[pair.b as usize],
+            );
+            writeln!(file, "{a},{b},{:.6}", probability(pair.weight)).expect("written");
+        }
+    }
+    if let Some(path) = option("--clusters") {
+        let mut file = BufWriter::new(File::create(path).expect("a file of clusters"));
+        writeln!(file, "unique_id,cluster_id").expect("written");
+        for (name, cluster) in loaded.names.iter().zip(&clusters) {
+            writeln!(file, "{name},{cluster}").expect("written");
+        }
+    }
+}
+
+fn seconds_of(result: &serde_json::Value, phases: &[&str]) -> f64 {
+    phases
+        .iter()
+        .filter_map(|phase| result["phases"][phase].as_f64())
+        .sum()
+}
+
+/// How right pairs and clusters are by threshold, and how right they were expected to be.
+fn curve(pairs: &[ScoredPair], tree: &Tree, truth: &[u32], second: Option<u32>) {
+    let all = pairs_within(second, truth.iter());
+    for threshold in (-10..20).rev().map(|step| step * 100) {
+        let (mut found, mut right, mut expected) = (0, 0, 0.0);
+        for pair in pairs.iter().filter(|pair| pair.weight >= threshold) {
+            found += 1;
+            right += u64::from(truth[pair.a as usize] == truth[pair.b as usize]);
+            expected += probability(pair.weight);
+        }
+        let of_pairs = f1(right, found, all);
+        let clusters = of_clusters(&tree.clusters(threshold), truth, second);
+        eprintln!(
+            "{threshold:6} pairs {found:8} P {:.4} (expected {:.4}) R {:.4} F1 {:.4}  cluster P {:.4} R {:.4} F1 {:.4}",
+            of_pairs[0],
+            expected / f64::max(found as f64, 1.0),
+            of_pairs[1],
+            of_pairs[2],
+            clusters[0],
+            clusters[1],
+            clusters[2]
+        );
+    }
 }

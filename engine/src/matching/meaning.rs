@@ -280,7 +280,9 @@ fn date(raw: &str) -> String {
                 padded(year, first, second)
             }
         }
-        [year] if year.len() == 4 && year.is_ascii() => format!("{year}-01-01"),
+        [year] if year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{year}-01-01")
+        }
         [all] if all.len() == 8 && all.is_ascii() => {
             let a_year = |part: &str| {
                 part.parse::<u16>()

@@ -12,12 +12,13 @@
 //! 2. [`blocking`]: which pairs are looked at, each once, by rules that say beforehand how many there are;
 //! 3. [`comparison`]: the levels of a pair;
 //! 4. [`model`]: `m`, `u`, priors and frequencies of values, found without examples;
-//! 5. `cluster`: from pairs to persons, where one wrong pair joins no two families;
+//! 5. [`cluster`]: from pairs to persons, where one wrong pair joins no two families;
 //! 6. [`report`]: what was found and why, for people to look at.
 //!
 //! Nothing here depends on the number of threads, or on the order of records.
 
 pub mod blocking;
+pub mod cluster;
 pub mod comparison;
 pub mod live;
 pub mod meaning;
@@ -28,6 +29,9 @@ pub mod report;
 pub mod score;
 pub mod spec;
 pub mod train;
+
+#[cfg(test)]
+mod tests;
 
 pub use live::LiveKeys;
 pub use meaning::Meaning;

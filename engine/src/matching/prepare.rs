@@ -6,6 +6,7 @@ use super::Meaning;
 use super::comparison::{Comparison, Kind, bucket};
 use super::model::Frequencies;
 use super::records::{Column, Records};
+use crate::similarity::nicknames;
 
 /// Records ready to compare.
 pub struct Prepared<'a> {
@@ -36,8 +37,8 @@ pub enum Forms {
     Dates(Vec<Date>),
     /// Where the `@` is; the length if nowhere.
     Emails(Vec<u32>),
-    /// Where the number ends and the street begins.
-    Addresses(Vec<u32>),
+    /// Where the number ends and the street begins, and the street.
+    Addresses(Vec<(u32, Name)>),
     /// Latitude and longitude.
     Locations(Vec<(f64, f64)>),
     /// Words, sorted.
@@ -53,6 +54,8 @@ pub struct Name {
     pub initial: char,
     /// Which letters it has, each one bit (some share one).
     pub letters: u64,
+    /// The groups of nicknames it is in.
+    pub nicknames: &'static [u16],
     /// Whether it has several words.
     pub several: bool,
     /// The position of the initial in the second part, for middle names.
@@ -320,6 +323,7 @@ impl<'a> Prepared<'a> {
 
 fn name(text: &str) -> Name {
     Name {
+        nicknames: nicknames::groups(text),
         chars: text.chars().count() as u32,
         initial: text.chars().next().unwrap_or(' '),
         letters: text.chars().fold(0, |letters, character| {
@@ -381,7 +385,10 @@ fn forms(kind: Kind, column: &Column, parts: &[Field<'_>], frequencies: &[Freque
         ),
         Kind::Address => Forms::Addresses(
             texts
-                .map(|text| text.find(BETWEEN).unwrap_or(0) as u32)
+                .map(|text| {
+                    let end = text.find(BETWEEN).unwrap_or(0);
+                    (end as u32, name(text.get(end + 1..).unwrap_or("")))
+                })
                 .collect(),
         ),
         Kind::Location => Forms::Locations(

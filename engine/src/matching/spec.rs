@@ -94,8 +94,8 @@ impl Default for Settings {
             seed: 1,
             threads: 2,
             precision: None,
-            random_pairs: 1_000_000,
-            training_pairs: 200_000,
+            random_pairs: 250_000,
+            training_pairs: 60_000,
         }
     }
 }

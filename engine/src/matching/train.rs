@@ -1,15 +1,16 @@
 //! From records to a model, without examples.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::comparison::{Comparer, Comparison, Kind, ValueTerm, plan_for};
 use super::model::{
     Class, ComparisonModel, Data, Fit, FitStatistic, Frequencies, Half, Labelled, LevelModel,
-    Masked, Model, Parameters, Pattern, Stratum, VERSION, fit, likelihood, pattern, prior,
+    Masked, Model, Parameters, Pattern, Stratum, VERSION, fit, likelihood, misfit, pattern, prior,
 };
-use super::prepare::{Prepared, parts};
+use super::prepare::{Field, Prepared, parts};
 use super::records::Records;
 use super::spec::{Error, Settings, Spec};
 use crate::background::Cancel;
@@ -47,7 +48,7 @@ pub fn train(
     progress("random pairs", 0.1);
     let random = random_levels(&prepared, &order, settings, cancel)?;
     progress("pairs that share values", 0.3);
-    let strata = strata(&prepared, &frequencies, &order, settings, cancel)?;
+    let strata = strata(&prepared, &order, settings, cancel)?;
     let labelled = label(&prepared, decisions);
     progress("estimation", 0.6);
     let data = Data {
@@ -55,10 +56,11 @@ pub fn train(
         frequencies: &frequencies,
         strata: &strata,
         labelled: &labelled,
+        threads: settings.threads,
     };
     let all_pairs = f64::from(records.len()) * (f64::from(records.len()) - 1.0) / 2.0;
     let found = estimate(&data, &random, all_pairs, cancel)?;
-    Ok(model(spec, records, &data, found, all_pairs))
+    Ok(model(spec, records, &data, found))
 }
 
 fn check(spec: &Spec, records: &Records) -> Result<(), Error> {
@@ -264,38 +266,44 @@ fn keys(comparisons: &[Comparison]) -> Vec<Vec<usize>> {
 /// Pairs that share values, by the values they share.
 fn strata(
     prepared: &Prepared<'_>,
-    frequencies: &[Vec<Frequencies>],
     order: &Order,
     settings: &Settings,
     cancel: &Cancel,
 ) -> Result<Vec<Stratum>, Error> {
-    let hashes: Vec<Vec<u64>> = prepared.fields.iter().map(|field| field.hashes()).collect();
-    let _ = frequencies;
-    let mut strata = Vec::new();
-    for (number, key) in keys(&prepared.comparisons).into_iter().enumerate() {
-        let seed = mixed(order.seed ^ number as u64);
-        if let Some((pairs, total, filled)) =
-            pairs_sharing(prepared, &hashes, order, &key, seed, settings)
-        {
-            let masked = Masked(key.iter().fold(0, |mask, position| mask | 1 << position));
-            let patterns = patterns(prepared, order, &pairs, masked, settings, cancel)?;
-            strata.push(Stratum {
-                masked,
-                pairs: total,
-                filled,
-                patterns,
-            });
-        }
+    let hashes: Vec<Vec<u64>> = prepared.fields.iter().map(Field::hashes).collect();
+    let keys: Vec<(u64, Vec<usize>)> = (0..).zip(keys(&prepared.comparisons)).collect();
+    let strata = in_threads(&keys, settings.threads, |(number, key)| {
         if cancel.is_set() {
-            return Err(Error::Cancelled);
+            return None;
         }
+        let seed = mixed(order.seed ^ *number);
+        let sharing = pairs_sharing(prepared, &hashes, order, key, seed, settings)?;
+        let masked = Masked(key.iter().fold(0, |mask, position| mask | 1 << position));
+        Some(Stratum {
+            masked,
+            pairs: sharing.all,
+            filled: sharing.filled,
+            patterns: patterns(prepared, order, &sharing.pairs, masked, cancel),
+        })
+    });
+    if cancel.is_set() {
+        return Err(Error::Cancelled);
     }
-    Ok(strata)
+    Ok(strata.into_iter().flatten().collect())
 }
 
-/// Some of the pairs that share the first value of each of these comparisons; how many there are, and
-/// how often two records have these values at all.
-#[allow(clippy::type_complexity)]
+/// Pairs that share the first value of some comparisons.
+struct Sharing {
+    /// Some of them.
+    pairs: Vec<(u32, u32)>,
+    /// How many there are.
+    all: f64,
+    /// How often two records have these values at all.
+    filled: f64,
+}
+
+/// Some of the pairs that share the first value of each of these comparisons; none if there are none, or
+/// so many that they say nothing.
 fn pairs_sharing(
     prepared: &Prepared<'_>,
     hashes: &[Vec<u64>],
@@ -303,7 +311,7 @@ fn pairs_sharing(
     key: &[usize],
     seed: u64,
     settings: &Settings,
-) -> Option<(Vec<(u32, u32)>, f64, f64)> {
+) -> Option<Sharing> {
     let mut keyed: Vec<(u64, u32)> = Vec::new();
     for &record in &order.records {
         let mut hash = seed;
@@ -347,7 +355,11 @@ fn pairs_sharing(
         }
     }
     let share = in_blocks / order.records.len() as f64;
-    Some((pairs, total, share * share))
+    Some(Sharing {
+        pairs,
+        all: total,
+        filled: share * share,
+    })
 }
 
 /// The patterns of pairs, counted.
@@ -356,39 +368,26 @@ fn patterns(
     order: &Order,
     pairs: &[(u32, u32)],
     masked: Masked,
-    settings: &Settings,
     cancel: &Cancel,
-) -> Result<Vec<(Pattern, [f64; 2])>, Error> {
-    let count = |range: std::ops::Range<usize>| {
-        let mut comparer = Comparer::new(prepared);
-        let mut counts: HashMap<Pattern, [u64; 2]> = HashMap::new();
-        for (number, &(a, b)) in pairs[range].iter().enumerate() {
-            if number % STEP == 0 && cancel.is_set() {
-                break;
-            }
-            let of_pair =
-                order.fingerprints[a as usize].wrapping_add(order.fingerprints[b as usize]);
-            let half = (mixed(of_pair) & 1) as usize;
-            counts
-                .entry(pattern(&comparer.compare(a, b), masked))
-                .or_default()[half] += 1;
+) -> Vec<(Pattern, [f64; 2])> {
+    let mut comparer = Comparer::new(prepared);
+    let mut counts: HashMap<Pattern, [u32; 2]> = HashMap::new();
+    for (number, &(a, b)) in pairs.iter().enumerate() {
+        if number % STEP == 0 && cancel.is_set() {
+            break;
         }
+        let of_pair = order.fingerprints[a as usize].wrapping_add(order.fingerprints[b as usize]);
+        let half = (mixed(of_pair) & 1) as usize;
         counts
-    };
-    let mut all: HashMap<Pattern, [u64; 2]> = HashMap::new();
-    for counts in in_pieces(pairs.len(), settings.threads, cancel, count)? {
-        for (pattern, counts) in counts {
-            let sum = all.entry(pattern).or_default();
-            sum[0] += counts[0];
-            sum[1] += counts[1];
-        }
+            .entry(pattern(&comparer.compare(a, b), masked))
+            .or_default()[half] += 1;
     }
-    let mut patterns: Vec<(Pattern, [f64; 2])> = all
+    let mut patterns: Vec<(Pattern, [f64; 2])> = counts
         .into_iter()
-        .map(|(pattern, counts)| (pattern, counts.map(|count| count as f64)))
+        .map(|(pattern, counts)| (pattern, counts.map(f64::from)))
         .collect();
     patterns.sort_unstable_by_key(|&(pattern, _)| pattern);
-    Ok(patterns)
+    patterns
 }
 
 /// As how many pairs a decision counts.
@@ -441,10 +440,47 @@ fn strangers(
                     *rate *= times;
                 }
             }
+            for rate in &mut rates {
+                *rate = rate.max(1e-9);
+            }
             let sum: f64 = rates.iter().sum();
             rates.iter().map(|rate| rate / sum).collect()
         })
         .collect()
+}
+
+/// Applies work to each, on several threads; the results come in order.
+fn in_threads<T: Sync, R: Send>(
+    items: &[T],
+    threads: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let mut results: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads.clamp(1, 64))
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut results = Vec::new();
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(item) = items.get(number) else {
+                            return results;
+                        };
+                        results.push((number, work(item)));
+                    }
+                })
+            })
+            .collect();
+        handles
+            .into_iter()
+            .flat_map(|handle| match handle.join() {
+                Ok(results) => results,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    });
+    results.sort_unstable_by_key(|&(number, _)| number);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// What estimation finds.
@@ -456,6 +492,13 @@ struct Found {
 
 /// How often the errors of the person are multiplied, where training starts.
 const STARTS: [f64; 3] = [1.0, 0.4, 2.5];
+/// Which classes there may be; the later are taken if they explain more.
+const CLASSES: [&[Class]; 4] = [
+    &[Class::Person],
+    &[Class::Person, Class::Household],
+    &[Class::Person, Class::Namesake],
+    &[Class::Person, Class::Household, Class::Namesake],
+];
 /// A further class must explain the held-out half by so many bits a pair better.
 const WORTH: f64 = 1e-4;
 
@@ -466,36 +509,32 @@ fn estimate(
     cancel: &Cancel,
 ) -> Result<Found, Error> {
     let u = strangers(data, random, 0.0, None);
-    let mut best: Option<(Fit, f64)> = None;
-    for classes in [
-        &[Class::Person][..],
-        &[Class::Person, Class::Household],
-        &[Class::Person, Class::Namesake],
-        &[Class::Person, Class::Household, Class::Namesake],
-    ] {
-        let mut of_classes: Option<Fit> = None;
-        for errors in STARTS {
-            if cancel.is_set() {
-                return Err(Error::Cancelled);
-            }
-            let seeded = Parameters::seeded(data.comparisons, classes, u.clone(), errors);
-            let fitted = fit(data, seeded, Half::First, 15);
-            if of_classes
-                .as_ref()
-                .is_none_or(|best| fitted.likelihood > best.likelihood)
-            {
-                of_classes = Some(fitted);
-            }
-        }
-        let Some(fitted) = of_classes else { continue };
-        let held_out = likelihood(data, &fitted.parameters, Half::Second);
-        if best
-            .as_ref()
-            .is_none_or(|(_, best)| held_out > best + WORTH)
-        {
-            best = Some((fitted, held_out));
-        }
+    // Which start is best shows with the person alone.
+    let started = in_threads(&STARTS, data.threads, |&errors| {
+        let seeded = Parameters::seeded(data.comparisons, &[Class::Person], u.clone(), errors);
+        fit(data, seeded, Half::First, 8).likelihood
+    });
+    let best_start = STARTS
+        .into_iter()
+        .zip(started)
+        .fold((STARTS[0], f64::NEG_INFINITY), |best, next| {
+            if next.1 > best.1 { next } else { best }
+        })
+        .0;
+    if cancel.is_set() {
+        return Err(Error::Cancelled);
     }
+    let tried = in_threads(&CLASSES, data.threads, |classes| {
+        let seeded = Parameters::seeded(data.comparisons, classes, u.clone(), best_start);
+        let fitted = fit(data, seeded, Half::First, 12);
+        let held_out = likelihood(data, &fitted.parameters, Half::Second);
+        (fitted, held_out)
+    });
+    let best = tried.into_iter().reduce(
+        |best, next| {
+            if next.1 > best.1 + WORTH { next } else { best }
+        },
+    );
     let Some((mut fitted, held_out)) = best else {
         return Err(Error::NoColumns);
     };
@@ -526,8 +565,7 @@ fn records_of(pairs: f64) -> u32 {
     ((1.0 + (1.0 + 8.0 * pairs).sqrt()) / 2.0).round() as u32
 }
 
-fn model(spec: &Spec, records: &Records, data: &Data<'_>, found: Found, all_pairs: f64) -> Model {
-    let _ = all_pairs;
+fn model(spec: &Spec, records: &Records, data: &Data<'_>, found: Found) -> Model {
     let parameters = found.fit.parameters;
     let comparisons = data
         .comparisons
@@ -567,14 +605,14 @@ fn model(spec: &Spec, records: &Records, data: &Data<'_>, found: Found, all_pair
         rules: spec.rules.clone(),
         settings: spec.settings.clone(),
         records: records.len(),
-        classes: parameters.classes,
+        classes: parameters.classes.clone(),
         priors: found.priors,
         duplicates: parameters.duplicates,
         comparisons,
         fit: FitStatistic {
             pairs: pairs as u64,
             held_out: found.held_out,
-            misfit: 0.0,
+            misfit: misfit(data, &parameters),
         },
         threshold: 0,
     }

@@ -240,8 +240,8 @@ impl Blocks {
         }
         // Each start has become an end.
         let mut start = 0;
-        for record in 0..len {
-            let end = starts[record] as usize;
+        for (record, end) in starts.iter().take(len).enumerate() {
+            let end = *end as usize;
             self.numbers[record * self.rules + rule] = match &blocks[start..end] {
                 [] => 0,
                 [block] => *block,

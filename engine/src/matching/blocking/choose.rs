@@ -16,17 +16,22 @@ use super::blocks::{most_pairs, pairs_of};
 use super::candidates::candidates;
 use super::evidence::Evidence;
 use super::key::{self, AllParts, Found, Keys};
-use super::{BlockingError, Part, Rule, Settings, threads};
+use super::{BlockingError, MOST_RULES, Part, Rule, Settings, threads};
 use crate::background::Cancel;
 
 /// How many records' worth of keys each candidate is tried on.
-const TRIED: u32 = 1 << 16;
+const TRIED: u32 = 1 << 14;
+/// How many records are counted to know how large a block is.
+const COUNTED: u32 = 1 << 17;
 /// Blocks by size: up to 2, 4, … records. Larger ones are never taken.
 const BANDS: usize = 11;
 /// How many pairs of a band are looked at.
-const LOOKED_AT: u64 = 48;
+const LOOKED_AT: u64 = 64;
 /// What a rule costs besides its pairs, in pairs a record.
 const A_RULE: f64 = 0.1;
+
+/// A rule that alone finds less than this share of what all find is left out.
+const IDLE: f64 = 5e-5;
 
 /// What may be spent, and on what.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,14 +68,32 @@ struct Pair {
     a: u32,
     b: u32,
     likely: f64,
-    /// Whether a rule that is taken gives it.
-    given: bool,
+    /// Which of the chosen rules give it, the lowest bit for the first.
+    given: u64,
 }
 
 struct Tried {
+    /// Where the rule stands among the candidates.
+    rule: usize,
     bands: Vec<Band>,
     /// How many bands are taken.
     taken: usize,
+}
+
+impl Tried {
+    fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        self.bands.iter().flat_map(|band| &band.pairs)
+    }
+
+    /// Whether some cap gives enough for its pairs.
+    fn may_do(&self, budget: &Budget) -> bool {
+        let (mut gain, mut cost) = (0.0, 0.0);
+        self.bands.iter().any(|band| {
+            gain += band.each * band.pairs.iter().map(|pair| pair.likely).sum::<f64>();
+            cost += band.each * band.pairs.len() as f64;
+            gain > 0.0 && gain * 1000.0 >= cost * budget.per_thousand
+        })
+    }
 }
 
 /// The best next step.
@@ -113,7 +136,7 @@ pub fn choose(
         if cancel.is_set() {
             return None;
         }
-        Some(trial.of_rule(&found[*position], likely))
+        Some(trial.of_rule(*position, &found[*position], likely))
     });
     let mut all: Vec<Tried> = tried.drain(..).flatten().collect();
     if cancel.is_set() || all.len() < found.len() {
@@ -122,26 +145,69 @@ pub fn choose(
     let total = f64::from(records.len());
     let mut left = budget.pairs_per_record * total;
     let mut gained = 0.0;
+    all.retain(|tried| tried.may_do(budget));
     let mut chosen: Vec<usize> = Vec::new();
+    let mut shared: Vec<Vec<Vec<u64>>> = Vec::new();
     while let Some(step) = best_step(&all, &chosen, budget, left, gained, total) {
         if cancel.is_set() {
             return Err(BlockingError::Cancelled);
         }
         gained += step.gain;
         left -= step.cost;
-        if all[step.candidate].taken == 0 {
-            chosen.push(step.candidate);
-        }
+        let turn = match chosen.iter().position(|other| *other == step.candidate) {
+            Some(turn) => turn,
+            None => {
+                chosen.push(step.candidate);
+                shared.push(trial.shared(&found[all[step.candidate].rule], &all));
+                chosen.len() - 1
+            }
+        };
         all[step.candidate].taken = step.bands;
-        trial.mark(&found[step.candidate], cap(step.bands), &mut all);
+        let most = most_pairs(cap(step.bands));
+        for (tried, shared) in all.iter_mut().zip(&shared[turn]) {
+            let pairs = tried.bands.iter_mut().flat_map(|band| &mut band.pairs);
+            for (pair, in_block) in pairs.zip(shared) {
+                if *in_block <= most {
+                    pair.given |= 1 << turn;
+                }
+            }
+        }
     }
+    let chosen = without_idle(&all, chosen, gained);
     Ok(chosen
         .into_iter()
         .map(|candidate| Rule {
             cap: cap(all[candidate].taken),
-            ..rules[candidate].clone()
+            ..rules[all[candidate].rule].clone()
         })
         .collect())
+}
+
+/// Leaves out rules whose pairs are found by others that were chosen later.
+fn without_idle(all: &[Tried], chosen: Vec<usize>, gained: f64) -> Vec<usize> {
+    let mut standing: u64 = if chosen.len() < 64 {
+        (1 << chosen.len()) - 1
+    } else {
+        u64::MAX
+    };
+    for (turn, candidate) in chosen.iter().enumerate() {
+        let others = standing & !(1 << turn);
+        let tried = &all[*candidate];
+        let alone: f64 = tried.bands[..tried.taken]
+            .iter()
+            .flat_map(|band| band.pairs.iter().map(move |pair| (band.each, pair)))
+            .filter(|(_, pair)| pair.given & others == 0)
+            .map(|(each, pair)| each * pair.likely)
+            .sum();
+        if alone < gained * IDLE {
+            standing = others;
+        }
+    }
+    chosen
+        .into_iter()
+        .enumerate()
+        .filter_map(|(turn, candidate)| (standing >> turn & 1 == 1).then_some(candidate))
+        .collect()
 }
 
 fn cap(bands: usize) -> u32 {
@@ -159,12 +225,12 @@ fn best_step(
     let mut best: Option<Step> = None;
     for (candidate, tried) in all.iter().enumerate() {
         let is_new = tried.taken == 0;
-        if is_new && chosen.len() >= budget.rules {
+        if is_new && chosen.len() >= budget.rules.min(MOST_RULES) {
             continue;
         }
         let (mut gain, mut cost) = (0.0, 0.0);
         for (position, band) in tried.bands.iter().enumerate().skip(tried.taken) {
-            for pair in band.pairs.iter().filter(|pair| !pair.given) {
+            for pair in band.pairs.iter().filter(|pair| pair.given == 0) {
                 gain += band.each * pair.likely;
                 cost += band.each;
             }
@@ -174,7 +240,7 @@ fn best_step(
             let worth = gain / (cost + if is_new { A_RULE * total } else { 0.0 });
             let enough = gain * 1000.0 >= cost * budget.per_thousand
                 && gain > 0.0
-                && gain >= gained * if is_new { 1e-3 } else { 1e-4 };
+                && gain >= gained * if is_new { 2e-4 } else { 1e-4 };
             if enough && best.is_none_or(|best| worth > best.worth) {
                 best = Some(Step {
                     candidate,
@@ -188,6 +254,9 @@ fn best_step(
     }
     best
 }
+
+/// How many pairs there are up to and with a block, and its entries.
+type UpTo<'a> = (u64, &'a [(u64, u32)]);
 
 /// What candidates are tried on.
 struct Trial<'a> {
@@ -261,18 +330,20 @@ impl<'a> Trial<'a> {
         }
     }
 
-    fn of_rule(&self, rule: &Found, likely: &(dyn Fn(u32, u32) -> f64 + Sync)) -> Tried {
+    fn of_rule(
+        &self,
+        position: usize,
+        rule: &Found,
+        likely: &(dyn Fn(u32, u32) -> f64 + Sync),
+    ) -> Tried {
         let mut keys = Keys::by(self.records, rule, self.parts).without(self.left_out);
-        let mut entries: Vec<(u64, bool, u64, u32)> = Vec::new();
+        let mut entries: Vec<(u64, u32)> = Vec::new();
         for record in &self.with_first[&rule.terms[0]] {
-            let is_second = self.second.is_some_and(|second| *record >= second);
-            let content = self.contents[*record as usize];
-            let of_record = keys.of(*record).iter();
-            entries.extend(of_record.map(|key| (*key, is_second, content, *record)));
+            entries.extend(keys.of(*record).iter().map(|key| (*key, *record)));
         }
         entries.sort_unstable();
         // The blocks of each band, with the number of pairs up to and with each.
-        let mut blocks: Vec<Vec<(u64, &[(u64, bool, u64, u32)])>> = vec![Vec::new(); BANDS];
+        let mut blocks: Vec<Vec<UpTo<'_>>> = vec![Vec::new(); BANDS];
         for block in entries.chunk_by(|a, b| a.0 == b.0) {
             let pairs = self.pairs(block);
             if pairs == 0 {
@@ -302,7 +373,7 @@ impl<'a> Trial<'a> {
                         a,
                         b,
                         likely: likely(a.min(b), a.max(b)),
-                        given: false,
+                        given: 0,
                     }
                 });
                 Band {
@@ -311,66 +382,74 @@ impl<'a> Trial<'a> {
                 }
             })
             .collect();
-        Tried { bands, taken: 0 }
+        Tried {
+            rule: position,
+            bands,
+            taken: 0,
+        }
     }
 
-    fn pairs(&self, block: &[(u64, bool, u64, u32)]) -> u64 {
+    fn pairs(&self, block: &[(u64, u32)]) -> u64 {
         let size = block.len() as u64;
         match self.second {
             None => pairs_of(size),
-            Some(_) => {
-                let first = block.partition_point(|entry| !entry.1) as u64;
+            Some(second) => {
+                let first = block.partition_point(|entry| entry.1 < second) as u64;
                 first * (size - first)
             }
         }
     }
 
-    /// The pair of a block at a place among them.
-    fn pair(&self, block: &[(u64, bool, u64, u32)], place: u64) -> (u32, u32) {
-        if self.second.is_some() {
-            let first = block.partition_point(|entry| !entry.1);
-            let others = (block.len() - first) as u64;
-            let (row, column) = ((place / others) as usize, (place % others) as usize);
-            return (block[row].3, block[first + column].3);
+    /// The pair of a block at a place among them, whatever the order of records.
+    fn pair(&self, block: &[(u64, u32)], place: u64) -> (u32, u32) {
+        let by_content = |entries: &[(u64, u32)]| {
+            let mut records: Vec<u32> = entries.iter().map(|entry| entry.1).collect();
+            records.sort_unstable_by_key(|record| self.contents[*record as usize]);
+            records
+        };
+        if let Some(second) = self.second {
+            let (first, others) = block.split_at(block.partition_point(|entry| entry.1 < second));
+            let (first, others) = (by_content(first), by_content(others));
+            let row = (place / others.len() as u64) as usize;
+            let column = (place % others.len() as u64) as usize;
+            return (first[row], others[column]);
         }
-        let mut row = 1;
-        let mut rest = place;
+        let records = by_content(block);
+        let (mut row, mut rest) = (1, place);
         while rest >= row {
             rest -= row;
             row += 1;
         }
-        (block[row as usize].3, block[rest as usize].3)
+        (records[row as usize], records[rest as usize])
     }
 
-    /// Marks the pairs that a rule with this cap gives.
-    fn mark(&self, rule: &Found, cap: u32, all: &mut [Tried]) {
-        let mut of_a = Keys::by(self.records, rule, self.parts);
-        let mut of_b = Keys::by(self.records, rule, self.parts);
-        let pairs = all
-            .iter_mut()
-            .flat_map(|tried| &mut tried.bands)
-            .flat_map(|band| &mut band.pairs);
-        let mut sharing: Vec<(&mut Pair, u64)> = Vec::new();
-        for pair in pairs.filter(|pair| !pair.given) {
-            let (a, b) = (of_a.of(pair.a), of_b.of(pair.b));
-            let shared: Vec<u64> = a
-                .iter()
-                .filter(|key| b.binary_search(key).is_ok())
-                .copied()
-                .collect();
-            // One block of its several is enough to go by.
-            if let Some(key) = shared.first() {
-                sharing.push((pair, *key));
-            }
-        }
+    /// For every pair looked at, how many pairs the block holds that it shares by a rule.
+    fn shared(&self, rule: &Found, all: &[Tried]) -> Vec<Vec<u64>> {
+        // One block of its several is enough to go by; 0 for none.
+        let keys: Vec<Vec<u64>> = threads::each_of(all, self.threads, |tried| {
+            let mut of_a = Keys::by(self.records, rule, self.parts);
+            let mut of_b = Keys::by(self.records, rule, self.parts);
+            tried
+                .pairs()
+                .map(|pair| {
+                    let (a, b) = (of_a.of(pair.a), of_b.of(pair.b));
+                    let shared = a.iter().find(|key| b.binary_search(key).is_ok());
+                    shared.copied().unwrap_or(0)
+                })
+                .collect()
+        });
         let mut counts: HashMap<u64, [AtomicU32; 2]> = HashMap::new();
-        for (_, key) in &sharing {
+        for key in keys.iter().flatten().filter(|key| **key != 0) {
             counts.entry(*key).or_default();
         }
+        let one_in = (self.records.len() / COUNTED).max(1).next_power_of_two();
         let ranges = threads::ranges(self.records.len() as usize, 1 << 14);
         threads::each_of(&ranges, self.threads, |range| {
             let mut keys = Keys::by(self.records, rule, self.parts);
             for record in range.start as u32..range.end as u32 {
+                if self.contents[record as usize] & u64::from(one_in - 1) != 0 {
+                    continue;
+                }
                 let side = usize::from(self.second.is_some_and(|second| record >= second));
                 for key in keys.of(record) {
                     if let Some(count) = counts.get(key) {
@@ -379,17 +458,19 @@ impl<'a> Trial<'a> {
                 }
             }
         });
-        for (pair, key) in sharing {
-            let [first, second] = &counts[&key];
-            let (first, second) = (
-                u64::from(first.load(Ordering::Relaxed)),
-                u64::from(second.load(Ordering::Relaxed)),
-            );
-            let pairs = match self.second {
-                None => pairs_of(first),
-                Some(_) => first * second,
+        let pairs = |key: &u64| {
+            let Some([first, second]) = counts.get(key) else {
+                return u64::MAX;
             };
-            pair.given = pairs <= most_pairs(cap);
-        }
+            let size =
+                |count: &AtomicU32| u64::from(count.load(Ordering::Relaxed)) * u64::from(one_in);
+            match self.second {
+                None => pairs_of(size(first)),
+                Some(_) => size(first) * size(second),
+            }
+        };
+        keys.iter()
+            .map(|keys| keys.iter().map(pairs).collect())
+            .collect()
     }
 }

@@ -1,8 +1,9 @@
 //! Addresses, and the towns they are in.
 
-use super::name::{Likeness, likeness};
+use super::name::{Likeness, likeness, names, too_different};
+use super::strings::one_slip;
 use super::{Kind, Outcome, Outcomes};
-use crate::matching::prepare::{Field, Forms, Prepared};
+use crate::matching::prepare::{Field, Forms, Name, Prepared};
 
 pub(super) fn address(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     let Forms::Addresses(ends) = &field.forms else {
@@ -10,7 +11,7 @@ pub(super) fn address(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     };
     let split = |value: u32| {
         let text = field.text(value);
-        let end = ends[value as usize] as usize;
+        let end = ends[value as usize].0 as usize;
         (&text[..end], &text[end + 1..])
     };
     let ((number_a, street_a), (number_b, street_b)) = (split(x), split(y));
@@ -21,8 +22,7 @@ pub(super) fn address(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     let numbers = match (number_a.is_empty(), number_b.is_empty()) {
         (false, false) if number_a == number_b => Likeness::Same,
         (false, false)
-            if number_a.len().max(number_b.len()) >= 3
-                && strsim::osa_distance(number_a, number_b) <= 1 =>
+            if number_a.len().max(number_b.len()) >= 3 && one_slip(number_a, number_b) =>
         {
             Likeness::Close
         }
@@ -36,7 +36,8 @@ pub(super) fn address(field: &Field<'_>, x: u32, y: u32) -> Outcome {
             _ => Outcome::level_only(5),
         };
     }
-    let streets = streets(street_a, street_b);
+    let street = |value: u32| &ends[value as usize].1;
+    let streets = streets((street_a, street(x)), (street_b, street(y)));
     match (numbers, streets) {
         (Likeness::Same, Likeness::Same | Likeness::Close | Likeness::Similar)
         | (Likeness::Close, Likeness::Same) => Outcome::new(2, bucket),
@@ -47,18 +48,23 @@ pub(super) fn address(field: &Field<'_>, x: u32, y: u32) -> Outcome {
 }
 
 /// How much two names of streets are alike: also by the words they share.
-fn streets(a: &str, b: &str) -> Likeness {
-    let likeness = likeness(a, b);
-    if likeness <= Likeness::Close {
-        return likeness;
+fn streets((a, name_a): (&str, &Name), (b, name_b): (&str, &Name)) -> Likeness {
+    let common = (name_a.letters & name_b.letters).count_ones();
+    if common * 2 < name_a.letters.count_ones().min(name_b.letters.count_ones()) {
+        return Likeness::Different;
     }
-    let (mut common, mut all) = (0, 0);
+    let (mut common, mut all) = (0, b.split(' ').count());
     for word in a.split(' ') {
-        all += 1;
-        common += usize::from(b.split(' ').any(|other| other == word));
+        match b.split(' ').any(|other| other == word) {
+            true => common += 1,
+            false => all += 1,
+        }
     }
-    all += b.split(' ').count() - common;
-    if common * 2 >= all {
+    if common == 0 && a.as_bytes().first() != b.as_bytes().first() {
+        return Likeness::Different;
+    }
+    let likeness = likeness(a, b);
+    if likeness > Likeness::Close && common * 2 >= all {
         likeness.min(Likeness::Similar)
     } else {
         likeness
@@ -77,8 +83,7 @@ pub(super) fn agree(prepared: &Prepared<'_>, outcomes: &Outcomes) -> bool {
 }
 
 /// The best that postcode, city and region say.
-pub(super) fn place(prepared: &Prepared<'_>, field: &Field<'_>, a: u32, b: u32) -> Outcome {
-    let _ = prepared;
+pub(super) fn place(field: &Field<'_>, a: u32, b: u32) -> Outcome {
     let mut best = Outcome::MISSING;
     let mut differ = false;
     for (part, field) in [field].into_iter().chain(&field.parts).enumerate() {
@@ -91,7 +96,11 @@ pub(super) fn place(prepared: &Prepared<'_>, field: &Field<'_>, a: u32, b: u32) 
                     let (text_a, text_b) = (field.text(x), field.text(y));
                     let close = match part {
                         0 => close_postcodes(text_a, text_b),
-                        1 => likeness(text_a, text_b) <= Likeness::Close,
+                        1 => {
+                            let names = names(field);
+                            !too_different(&names[x as usize], &names[y as usize])
+                                && likeness(text_a, text_b) <= Likeness::Close
+                        }
                         _ => false,
                     };
                     if close {
@@ -114,5 +123,5 @@ pub(super) fn place(prepared: &Prepared<'_>, field: &Field<'_>, a: u32, b: u32) 
 /// One sign wrong or two swapped, or the same district.
 fn close_postcodes(a: &str, b: &str) -> bool {
     let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    common >= 3 || a.len().abs_diff(b.len()) <= 1 && strsim::osa_distance(a, b) <= 1
+    common >= 3 || one_slip(a, b)
 }

@@ -1,6 +1,7 @@
 //! Birth dates.
 
 use super::Outcome;
+use super::strings::one_slip_in;
 use crate::matching::prepare::{Date, Field, Forms};
 
 pub(super) fn birth(field: &Field<'_>, x: u32, y: u32) -> Outcome {
@@ -18,18 +19,9 @@ fn level(a: &Date, b: &Date) -> u8 {
     if a.digits == [0; 8] || b.digits == [0; 8] {
         return 8;
     }
-    let wrong: Vec<usize> = (0..8).filter(|&at| a.digits[at] != b.digits[at]).collect();
+    let one_slip = one_slip_in(&a.digits, &b.digits);
     let same_year = a.digits[..4] == b.digits[..4];
     let both_default = a.default_day && b.default_day;
-    let one_slip = match wrong[..] {
-        [_] => true,
-        [first, second] => {
-            second == first + 1
-                && a.digits[first] == b.digits[second]
-                && a.digits[second] == b.digits[first]
-        }
-        _ => false,
-    };
     let swapped = same_year && a.digits[4..6] == b.digits[6..] && a.digits[6..] == b.digits[4..6];
     if both_default {
         // Day and month are none, and so many years are one digit apart.

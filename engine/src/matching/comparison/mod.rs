@@ -7,6 +7,7 @@ mod email;
 mod kind;
 mod name;
 mod number;
+mod strings;
 mod text;
 
 pub use kind::{Kind, LevelKind, ValueTerm};
@@ -163,7 +164,7 @@ pub struct Comparer<'a> {
 /// Outcomes of pairs of values seen lately.
 struct Remembered(Vec<(u64, Outcome)>);
 
-const REMEMBERED_BITS: u32 = 12;
+const REMEMBERED_BITS: u32 = 10;
 
 impl Remembered {
     fn get_or(&mut self, a: u32, b: u32, compare: impl FnOnce() -> Outcome) -> Outcome {
@@ -225,7 +226,7 @@ impl<'a> Comparer<'a> {
                 Kind::Place => match address::agree(prepared, &outcomes) {
                     // Who lives in one house lives in one town.
                     true => Outcome::MISSING,
-                    false => address::place(prepared, field, a, b),
+                    false => address::place(field, a, b),
                 },
                 Kind::Gender => {
                     let outcome = best(&|x, y| text::gender(field, x, y));

@@ -1,7 +1,9 @@
 //! Names: given, family, middle and all in one.
 
+use super::strings::{jaro_winkler, one_slip};
 use super::{Kind, Outcome, Outcomes};
 use crate::matching::prepare::{Field, Forms, Name, Prepared};
+use crate::similarity::nicknames;
 
 /// How much two texts are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,13 +24,12 @@ pub(super) fn likeness(a: &str, b: &str) -> Likeness {
     if a == b {
         return Likeness::Same;
     }
-    let similarity = strsim::jaro_winkler(a, b);
+    let similarity = jaro_winkler(a, b);
     if similarity >= CLOSE {
         return Likeness::Close;
     }
     let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
-    if shorter >= 3 && longer - shorter <= 1 && similarity >= 0.5 && strsim::osa_distance(a, b) <= 1
-    {
+    if shorter >= 3 && longer - shorter <= 4 && similarity >= 0.5 && one_slip(a, b) {
         Likeness::Close
     } else if similarity >= SIMILAR {
         Likeness::Similar
@@ -37,7 +38,7 @@ pub(super) fn likeness(a: &str, b: &str) -> Likeness {
     }
 }
 
-fn names<'a>(field: &'a Field<'_>) -> &'a [Name] {
+pub(super) fn names<'a>(field: &'a Field<'_>) -> &'a [Name] {
     match &field.forms {
         Forms::Names(names) => names,
         _ => &[],
@@ -48,11 +49,16 @@ fn more_frequent(field: &Field<'_>, x: u32, y: u32) -> u16 {
     field.bucket(x).max(field.bucket(y))
 }
 
-/// Whether two names cannot be similar: too few letters in common.
-fn too_different(a: &Name, b: &Name) -> bool {
-    let common = (a.letters & b.letters).count_ones();
-    let fewer = a.letters.count_ones().min(b.letters.count_ones());
-    common * 2 < fewer
+/// Whether two words cannot be similar, by their letters alone: of those that are not in the other word
+/// none can match.
+pub(super) fn too_different(a: &Name, b: &Name) -> bool {
+    let matches = |one: &Name, other: &Name| {
+        one.chars
+            .saturating_sub((one.letters & !other.letters).count_ones())
+    };
+    // A similarity of Jaro and Winkler of 0.85 needs one of Jaro of 0.75.
+    let most = matches(a, b).min(matches(b, a));
+    most * (a.chars + b.chars) * 4 < 5 * a.chars * b.chars
 }
 
 /// Whether all words of the shorter are words of the longer.
@@ -75,6 +81,9 @@ pub(super) fn given(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     let bucket = more_frequent(field, x, y);
     if (a.several || b.several) && within(text_a, text_b) {
         return Outcome::new(3, bucket);
+    }
+    if nicknames::intersect(a.nicknames, b.nicknames) {
+        return Outcome::new(2, bucket);
     }
     if too_different(a, b) {
         return Outcome::level_only(7);
@@ -162,7 +171,7 @@ pub(super) fn full(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     if same == a.len() && (a.len() > 1 || b.len() == 1) {
         Outcome::new(2, bucket)
     } else if same + alike == a.len() && (a.len() > 1 || b.len() == 1)
-        || strsim::jaro_winkler(text_a, text_b) >= CLOSE
+        || jaro_winkler(text_a, text_b) >= CLOSE
     {
         Outcome::new(3, bucket)
     } else if same > 0 {
@@ -195,7 +204,7 @@ pub(super) fn across(prepared: &Prepared<'_>, a: u32, b: u32, outcomes: &mut Out
         return;
     };
     let (given, family) = (&prepared.fields[given_at], &prepared.fields[family_at]);
-    let cross = |given_of: u32, family_of: u32| -> (Likeness, u32) {
+    let cross = |given_of: u32, family_of: u32| -> (Likeness, u16) {
         let mut best = (Likeness::Different, 0);
         for &x in given.of(given_of) {
             for &y in family.of(family_of) {
@@ -204,7 +213,7 @@ pub(super) fn across(prepared: &Prepared<'_>, a: u32, b: u32, outcomes: &mut Out
                 if text_x.as_bytes().first() == text_y.as_bytes().first()
                     || text_x.len() == text_y.len()
                 {
-                    best = best.min((likeness(text_x, text_y), y));
+                    best = best.min((likeness(text_x, text_y), family.bucket(y)));
                 }
             }
         }
@@ -223,10 +232,10 @@ pub(super) fn across(prepared: &Prepared<'_>, a: u32, b: u32, outcomes: &mut Out
         }
     } else if given_differs && family_level == 0 {
         // One has a single name, in the place of the first.
-        let (likeness, value) = cross(a, b).min(cross(b, a));
+        let (likeness, bucket) = cross(a, b).min(cross(b, a));
         if likeness <= Likeness::Close {
             outcomes[given_at] = Outcome::MISSING;
-            outcomes[family_at] = Outcome::new(5, family.bucket(value));
+            outcomes[family_at] = Outcome::new(5, bucket);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Telephone numbers, numbers of the state, places on the globe.
 
-use super::Outcome;
+use super::{Outcome, strings};
 use crate::matching::prepare::{Field, Forms};
 
 /// Whether one digit is wrong, missing or too many, or two neighbours are swapped.
 fn one_slip(a: &str, b: &str) -> bool {
-    a.len().abs_diff(b.len()) <= 1 && a.len().min(b.len()) >= 4 && strsim::osa_distance(a, b) <= 1
+    a.len().abs_diff(b.len()) <= 1 && a.len().min(b.len()) >= 4 && strings::one_slip(a, b)
 }
 
 pub(super) fn phone(field: &Field<'_>, x: u32, y: u32) -> Outcome {

@@ -1,7 +1,7 @@
 //! Categories and free text.
 
 use super::Outcome;
-use super::name::{Likeness, likeness};
+use super::name::{Likeness, likeness, names, too_different};
 use crate::matching::prepare::{Field, Forms};
 
 pub(super) fn gender(_: &Field<'_>, x: u32, y: u32) -> Outcome {
@@ -13,6 +13,11 @@ pub(super) fn category(field: &Field<'_>, x: u32, y: u32) -> Outcome {
         return Outcome::new(1, field.bucket(x));
     }
     let (a, b) = (field.text(x), field.text(y));
+    let (name_a, name_b) = (&names(field)[x as usize], &names(field)[y as usize]);
+    let several = name_a.several && name_b.several;
+    if !several && too_different(name_a, name_b) {
+        return Outcome::level_only(3);
+    }
     let shared = || {
         a.split(' ')
             .any(|word| word.len() > 3 && b.split(' ').any(|o| o == word))

@@ -5,9 +5,9 @@
 //! out of its patterns (among those pairs it tells nothing), and how many of each class are among its
 //! pairs is its own; how often a class shows a level is one for all strata.
 
-use super::weights::{LevelTerms, part_of};
+use super::weights::{LevelTerms, MAX_CLASSES, part_of};
 use super::{Class, Frequencies};
-use crate::matching::comparison::{Comparison, Kind, MAX_COMPARISONS, Outcomes, count_of};
+use crate::matching::comparison::{Comparison, Kind, Outcomes, count_of};
 
 /// The outcomes of a pair, a byte each: the level, and the frequency in sixteen steps.
 pub(crate) type Pattern = u128;
@@ -76,7 +76,8 @@ pub(crate) struct Fit {
 const SEED_PAIRS: f64 = 20.0;
 /// How often two of a household agree where a household is not expected to: twins, father and son.
 const HOUSEHOLD_CHANCE: f64 = 0.01;
-const ITERATIONS: usize = 40;
+/// Levels of a comparison, "missing" included, that a pattern can hold.
+const LEVELS: usize = 16;
 
 impl Parameters {
     /// Where training starts: the seeds, those of the person with their errors so many times as
@@ -106,39 +107,30 @@ impl Parameters {
         }
     }
 
-    /// The ratio of likelihoods of each class and each byte of a pattern.
-    fn ratios(
-        &self,
-        comparisons: &[Comparison],
-        frequencies: &[Vec<Frequencies>],
-    ) -> Vec<[Vec<f64>; MAX_COMPARISONS]> {
-        (0..self.classes.len())
-            .map(|class| {
-                std::array::from_fn(|position| {
-                    let mut ratios = vec![1.0; 256];
-                    let Some(comparison) = comparisons.get(position) else {
-                        return ratios;
+    /// The ratio of likelihoods of each class, by comparison and byte of a pattern.
+    fn ratios(&self, data: &Data<'_>) -> Vec<[f64; MAX_CLASSES]> {
+        let mut ratios = vec![[1.0; MAX_CLASSES]; data.comparisons.len() << 8];
+        for (position, comparison) in data.comparisons.iter().enumerate() {
+            for (level, kind) in (1_usize..).zip(comparison.kind.levels()) {
+                let frequencies =
+                    &data.frequencies[position][part_of(comparison.kind, level as u8)];
+                for class in 0..self.classes.len() {
+                    let terms = LevelTerms {
+                        value: kind.value,
+                        m: self.m[class][position][level - 1],
+                        u: self.u[position][level - 1],
+                        same: frequencies.same,
+                        total: frequencies.total.max(1) as f64,
+                        own: self.duplicates * self.m[0][position][0],
                     };
-                    for (level, kind) in (1_u8..).zip(comparison.kind.levels()) {
-                        let at = usize::from(level) - 1;
-                        let frequencies = &frequencies[position][part_of(comparison.kind, level)];
-                        let terms = LevelTerms {
-                            value: kind.value,
-                            m: self.m[class][position][at],
-                            u: self.u[position][at],
-                            same: frequencies.same,
-                            total: frequencies.total.max(1) as f64,
-                            own: self.duplicates * self.m[0][position][0],
-                        };
-                        for coarse in 0..16_u16 {
-                            ratios[usize::from(level) << 4 | usize::from(coarse)] =
-                                terms.ratio(count_of(coarse * COARSE + COARSE / 2));
-                        }
+                    for coarse in 0..16_usize {
+                        let count = count_of((coarse as u16) * COARSE + COARSE / 2);
+                        ratios[position << 8 | level << 4 | coarse][class] = terms.ratio(count);
                     }
-                    ratios
-                })
-            })
-            .collect()
+                }
+            }
+        }
+        ratios
     }
 }
 
@@ -216,22 +208,73 @@ pub(crate) struct Data<'a> {
     pub frequencies: &'a [Vec<Frequencies>],
     pub strata: &'a [Stratum],
     pub labelled: &'a Labelled,
+    pub threads: usize,
 }
 
-/// The likelihood ratio of each class for a pattern.
-fn ratios_of(
-    tables: &[[Vec<f64>; MAX_COMPARISONS]],
-    comparisons: usize,
-    pattern: Pattern,
-    into: &mut [f64],
-) {
-    for (table, ratio) in tables.iter().zip(into) {
-        let mut product = 1.0;
-        for (position, of_comparison) in table.iter().enumerate().take(comparisons) {
-            product *= of_comparison[(pattern >> (position * 8)) as usize & 0xff];
+/// The ratio of likelihoods of each class for a pattern.
+fn ratios_of(table: &[[f64; MAX_CLASSES]], mut pattern: Pattern) -> [f64; MAX_CLASSES] {
+    let mut ratios = [1.0; MAX_CLASSES];
+    let mut base = 0;
+    while pattern != 0 {
+        let of_byte = &table[base | (pattern as usize & 0xff)];
+        for (ratio, of_byte) in ratios.iter_mut().zip(of_byte) {
+            *ratio *= of_byte;
         }
-        *ratio = product;
+        pattern >>= 8;
+        base += 256;
     }
+    ratios
+}
+
+/// How many pairs of each class showed each level.
+struct Seen(Vec<[f64; MAX_CLASSES]>);
+
+impl Seen {
+    /// As the seeds would have it.
+    fn seeded(parameters: &Parameters) -> Self {
+        let comparisons = parameters.u.len();
+        let mut seen = vec![[0.0; MAX_CLASSES]; comparisons * LEVELS];
+        for (class, of_class) in parameters.m.iter().enumerate() {
+            for (position, levels) in of_class.iter().enumerate() {
+                for (level, m) in (1..).zip(levels) {
+                    seen[position * LEVELS + level][class] = m * SEED_PAIRS;
+                }
+            }
+        }
+        Seen(seen)
+    }
+
+    fn add(&mut self, mut pattern: Pattern, parts: &[f64; MAX_CLASSES]) {
+        let mut base = 0;
+        while pattern != 0 {
+            let seen = &mut self.0[base + (pattern as usize >> 4 & 0xf)];
+            for (seen, part) in seen.iter_mut().zip(parts) {
+                *seen += part;
+            }
+            pattern >>= 8;
+            base += LEVELS;
+        }
+    }
+
+    /// How often each class shows each level, where that is not given.
+    fn write(&self, comparisons: &[Comparison], parameters: &mut Parameters) {
+        for (class, of_class) in parameters.m.iter_mut().enumerate() {
+            for (position, levels) in of_class.iter_mut().enumerate() {
+                if is_free(parameters.classes[class], comparisons[position].kind) {
+                    let seen = &self.0[position * LEVELS + 1..];
+                    let total: f64 = seen[..levels.len()].iter().map(|seen| seen[class]).sum();
+                    for (m, seen) in levels.iter_mut().zip(seen) {
+                        *m = seen[class] / total;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is left for strangers.
+fn strangers(shares: &[f64]) -> f64 {
+    (1.0 - shares.iter().sum::<f64>()).max(1e-6)
 }
 
 /// Fits a model of these parameters to the pairs, from where the parameters stand.
@@ -242,55 +285,39 @@ pub(crate) fn fit(
     iterations: usize,
 ) -> Fit {
     let classes = parameters.classes.len();
-    let starting = parameters.clone();
     if parameters.shares.len() != data.strata.len() {
         parameters.shares = data.strata.iter().map(|_| vec![0.1; classes]).collect();
     }
+    let seeds = Seen::seeded(&parameters).0;
     let mut likelihood = f64::NEG_INFINITY;
-    for _ in 0..iterations.min(ITERATIONS) {
-        let tables = parameters.ratios(data.comparisons, data.frequencies);
-        let mut seen: Vec<Vec<Vec<f64>>> = starting
-            .m
-            .iter()
-            .map(|of_class| {
-                of_class
-                    .iter()
-                    .map(|levels| levels.iter().map(|m| m * SEED_PAIRS).collect())
-                    .collect()
-            })
-            .collect();
-        let mut ratios = vec![0.0; classes];
+    for _ in 0..iterations {
+        let table = parameters.ratios(data);
+        let mut seen = Seen(seeds.clone());
         let (mut sum, mut pairs) = (0.0, 0.0);
-        let add = |seen: &mut Vec<Vec<Vec<f64>>>, class: usize, pattern: Pattern, by: f64| {
-            for (position, levels) in seen[class].iter_mut().enumerate() {
-                let level = (pattern >> (position * 8 + 4)) as usize & 0xf;
-                if level > 0 {
-                    levels[level - 1] += by;
-                }
-            }
-        };
         for (stratum, shares) in data.strata.iter().zip(&mut parameters.shares) {
-            let strangers = (1.0 - shares.iter().sum::<f64>()).max(1e-6);
-            let mut of_class = vec![0.0; classes];
+            let of_strangers = strangers(shares);
+            let mut given = [0.0; MAX_CLASSES];
+            given[..classes].copy_from_slice(shares);
+            let mut of_class = [0.0; MAX_CLASSES];
             let mut all = 0.0;
             for &(pattern, counts) in &stratum.patterns {
                 let count = half.of(counts);
                 if count == 0.0 {
                     continue;
                 }
-                ratios_of(&tables, data.comparisons.len(), pattern, &mut ratios);
-                let mut total = strangers;
-                for (ratio, share) in ratios.iter_mut().zip(shares.iter()) {
-                    *ratio *= share;
-                    total += *ratio;
+                let mut parts = ratios_of(&table, pattern);
+                let mut total = of_strangers;
+                for (part, share) in parts.iter_mut().zip(&given) {
+                    *part *= share;
+                    total += *part;
                 }
                 sum += count * total.log2();
                 all += count;
-                for class in 0..classes {
-                    let part = count * ratios[class] / total;
-                    of_class[class] += part;
-                    add(&mut seen, class, pattern, part);
+                for (part, of_class) in parts.iter_mut().zip(&mut of_class) {
+                    *part *= count / total;
+                    *of_class += *part;
                 }
+                seen.add(pattern, &parts);
             }
             pairs += all;
             for (share, of_class) in shares.iter_mut().zip(of_class) {
@@ -304,31 +331,20 @@ pub(crate) fn fit(
             }
         }
         for &(pattern, same) in &data.labelled.patterns {
+            let mut parts = [0.0; MAX_CLASSES];
             if same {
-                add(&mut seen, 0, pattern, data.labelled.times);
-                continue;
-            }
-            // Not one person: which of the others, the model says.
-            ratios_of(&tables, data.comparisons.len(), pattern, &mut ratios);
-            let total = 1.0 + ratios[1..].iter().sum::<f64>();
-            for class in 1..classes {
-                add(
-                    &mut seen,
-                    class,
-                    pattern,
-                    data.labelled.times * ratios[class] / total,
-                );
-            }
-        }
-        for (class, of_class) in seen.into_iter().enumerate() {
-            for (position, levels) in of_class.into_iter().enumerate() {
-                if is_free(parameters.classes[class], data.comparisons[position].kind) {
-                    let total: f64 = levels.iter().sum();
-                    parameters.m[class][position] =
-                        levels.iter().map(|level| level / total).collect();
+                parts[0] = data.labelled.times;
+            } else {
+                // Not one person: which of the others, the model says.
+                let ratios = ratios_of(&table, pattern);
+                let total = 1.0 + ratios[1..classes].iter().sum::<f64>();
+                for class in 1..classes {
+                    parts[class] = data.labelled.times * ratios[class] / total;
                 }
             }
+            seen.add(pattern, &parts);
         }
+        seen.write(data.comparisons, &mut parameters);
         let now = sum / f64::max(pairs, 1.0);
         let settled = (now - likelihood).abs() < 1e-5;
         likelihood = now;
@@ -344,22 +360,15 @@ pub(crate) fn fit(
 
 /// The likelihood of a half of the pairs under parameters found from the other half.
 pub(crate) fn likelihood(data: &Data<'_>, parameters: &Parameters, half: Half) -> f64 {
-    let tables = parameters.ratios(data.comparisons, data.frequencies);
-    let mut ratios = vec![0.0; parameters.classes.len()];
+    let table = parameters.ratios(data);
     let (mut sum, mut pairs) = (0.0, 0.0);
     for (stratum, shares) in data.strata.iter().zip(&parameters.shares) {
-        let strangers = (1.0 - shares.iter().sum::<f64>()).max(1e-6);
         for &(pattern, counts) in &stratum.patterns {
             let count = half.of(counts);
             if count > 0.0 {
-                ratios_of(&tables, data.comparisons.len(), pattern, &mut ratios);
-                let total: f64 = strangers
-                    + ratios
-                        .iter()
-                        .zip(shares)
-                        .map(|(ratio, share)| ratio * share)
-                        .sum::<f64>();
-                sum += count * total.log2();
+                let ratios = ratios_of(&table, pattern);
+                let of_classes: f64 = ratios.iter().zip(shares).map(|(r, s)| r * s).sum();
+                sum += count * (strangers(shares) + of_classes).log2();
                 pairs += count;
             }
         }
@@ -380,4 +389,48 @@ pub(crate) fn prior(data: &Data<'_>, parameters: &Parameters, class: usize, all_
         expected += all_pairs * stratum.filled * agree;
     }
     (found / f64::max(expected, 1.0)).clamp(0.01 / all_pairs.max(1.0), 0.5)
+}
+
+/// How much two comparisons tell of each other among pairs of one person, where the model has them tell
+/// nothing: the most of any two, in bits.
+pub(crate) fn misfit(data: &Data<'_>, parameters: &Parameters) -> f64 {
+    let table = parameters.ratios(data);
+    let comparisons = data.comparisons.len();
+    // For each two comparisons, the pairs of a person by whether they agree on the one and the other.
+    let mut agree = vec![[0.0_f64; 4]; comparisons * comparisons];
+    for (stratum, shares) in data.strata.iter().zip(&parameters.shares) {
+        for &(pattern, counts) in &stratum.patterns {
+            let ratios = ratios_of(&table, pattern);
+            let of_classes: f64 = ratios.iter().zip(shares).map(|(r, s)| r * s).sum();
+            let person = ratios[0] * shares[0] / (strangers(shares) + of_classes);
+            let persons = person * (counts[0] + counts[1]);
+            let level = |position: usize| (pattern >> (position * 8 + 4)) as usize & 0xf;
+            for one in 1..comparisons {
+                for other in 0..one {
+                    if level(one) > 0 && level(other) > 0 {
+                        let cell =
+                            usize::from(level(one) == 1) * 2 + usize::from(level(other) == 1);
+                        agree[one * comparisons + other][cell] += persons;
+                    }
+                }
+            }
+        }
+    }
+    agree
+        .iter()
+        .map(|cells| {
+            let all: f64 = cells.iter().sum();
+            if all < SEED_PAIRS {
+                return 0.0;
+            }
+            let of_one = |cell: usize| cells[cell & 2] + cells[cell & 2 | 1];
+            let of_other = |cell: usize| cells[cell & 1] + cells[cell & 1 | 2];
+            (0..4)
+                .filter(|&cell| cells[cell] > 0.0)
+                .map(|cell| {
+                    cells[cell] / all * (cells[cell] * all / (of_one(cell) * of_other(cell))).log2()
+                })
+                .sum()
+        })
+        .fold(0.0, f64::max)
 }

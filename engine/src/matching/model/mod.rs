@@ -5,8 +5,8 @@ mod frequencies;
 mod weights;
 
 pub(super) use em::{
-    Data, Fit, Half, Labelled, Masked, Parameters, Pattern, Stratum, fit, likelihood, pattern,
-    prior,
+    Data, Fit, Half, Labelled, Masked, Parameters, Pattern, Stratum, fit, likelihood, misfit,
+    pattern, prior,
 };
 pub use frequencies::Frequencies;
 pub use weights::{Verdict, Weights, probability};
@@ -64,8 +64,8 @@ pub struct FitStatistic {
     pub pairs: u64,
     /// The mean logarithm (base 2) of the likelihood of a held-out pair, against strangers.
     pub held_out: f64,
-    /// How far two comparisons agree together more often among matches than the model says: the
-    /// greatest mean excess, in bits.
+    /// How much two comparisons tell of each other among pairs of one person, where the model has them
+    /// tell nothing: the most of any two, in bits. Over 0.2 the probabilities are not to be trusted.
     pub misfit: f64,
 }
 

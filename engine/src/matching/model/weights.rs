@@ -69,7 +69,7 @@ fn hundredths(ratio: f64) -> i32 {
 }
 
 /// The most classes of a model.
-const MAX_CLASSES: usize = 4;
+pub(super) const MAX_CLASSES: usize = 4;
 
 /// The weights of a model, laid out for speed: by comparison, level and bucket.
 pub struct Weights {
