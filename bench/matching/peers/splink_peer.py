@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Splink on a set: splink_peer.py SET FILE FOLDER [VARIANT]. Variants: `thorough` (100 million pairs for u, as it
-advises), `fast` (a million, its default), `clean` (fast, and placeholder values nulled beforehand)."""
+advises), `fast` (a million, its default), `clean` (fast, and placeholder values nulled beforehand), `wide` (fast, with
+more rules to block by)."""
 
 import logging
 import sys
@@ -46,6 +47,8 @@ def main():
     logging.getLogger("splink").setLevel(logging.ERROR)
     result = Result(folder)
     settings = SETTINGS["persons" if name.startswith("persons-") else name]()
+    if variant == "wide":
+        settings["rules"] += settings["more"]
     connection = duckdb.connect()
     connection.execute("SET threads = 2")
     with result.phase("read"):

@@ -1,6 +1,6 @@
 """How a user of Splink sets it up for each set: the comparisons and rules of its own examples where it has one for the
 set, and otherwise the same kind of them. For each: comparisons, rules to block by, rules that are surely matches with
-the share of matches that they find, and rules to train by."""
+the share of matches that they find, rules to train by, and where it was tried, more rules to block by."""
 
 import splink.comparison_library as cl
 from splink import block_on
@@ -77,6 +77,17 @@ def historical_a():
         ],
         sure=(surely(("first_name", "surname", "dob"), ("dob", "postcode_fake")), 0.6),
         train=[block_on("first_name", "surname"), block_on("dob")],
+        # Who wants to find more, and can wait.
+        more=[
+            block_on("first_name", "birth_place"),
+            block_on("surname", "birth_place"),
+            block_on("surname", "occupation"),
+            block_on("surname", "substr(dob,1,4)"),
+            block_on("first_name", "substr(dob,1,4)", "occupation"),
+            block_on("surname", "substr(postcode_fake,1,3)"),
+            block_on("first_name", "substr(postcode_fake,1,3)"),
+            block_on("substr(dob,1,7)", "substr(first_name,1,2)"),
+        ],
     )
 
 
@@ -139,7 +150,12 @@ def persons():
             block_on("first_name", "street"),
         ],
         sure=(surely(("first_name", "last_name", "birth_date"), ("first_name", "email")), 0.6),
-        train=[block_on("first_name", "last_name"), block_on("birth_date")],
+        # A birth date alone is shared by millions of pairs.
+        train=[
+            block_on("first_name", "last_name"),
+            block_on("birth_date", "last_name"),
+            block_on("birth_date", "first_name"),
+        ],
         # Who has seen a frequency table leaves these out.
         placeholders={"email": 20, "phone": 20, "birth_date": None},
     )

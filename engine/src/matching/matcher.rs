@@ -343,6 +343,7 @@ fn score(
         findings.pairs.merge(&histogram);
     }
     let recall = blocking::estimate_recall(
+        rules.len(),
         pairs
             .iter()
             .filter(|pair| pair.weight >= REVIEW)

@@ -5,15 +5,17 @@
 
 mod fold;
 mod jaccard;
+mod jaro;
 pub mod nicknames;
 mod normalize;
 mod phonetic;
 
 pub use fold::fold;
 pub use jaccard::{jaccard, jaccard_of_sets};
+pub use jaro::jaro_winkler;
 pub use normalize::{normalize_address, normalize_email, normalize_name, normalize_phone};
 pub use phonetic::double_metaphone;
-pub use strsim::{damerau_levenshtein, jaro_winkler, levenshtein};
+pub use strsim::{damerau_levenshtein, levenshtein};
 
 #[cfg(test)]
 mod tests;

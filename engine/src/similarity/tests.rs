@@ -160,6 +160,11 @@ proptest! {
     }
 
     #[test]
+    fn a_faster_metric_is_the_same_one(a in "[abcé]{0,9}|[ab ]{60,70}", b in "[abcé]{0,9}|[ab ]{60,70}") {
+        prop_assert_eq!(jaro_winkler(&a, &b).to_bits(), strsim::jaro_winkler(&a, &b).to_bits());
+    }
+
+    #[test]
     fn metrics_are_symmetric(a in "[a-zé ]{0,12}", b in "[a-zé ]{0,12}") {
         prop_assert_eq!(jaccard(&a, &b, 2), jaccard(&b, &a, 2));
         prop_assert_eq!(damerau_levenshtein(&a, &b), damerau_levenshtein(&b, &a));

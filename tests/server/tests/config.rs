@@ -665,7 +665,8 @@ fn a_document_is_applied_once() {
         ),
         [""; 0]
     );
-    let equal = format!("SELECT (cdp.config() - '{mappings,matchers}'::text[] = $doc${FULL}$doc$::jsonb)::text");
+    let equal =
+        format!("SELECT (cdp.config() - 'mappings' - 'matchers' = $doc${FULL}$doc$::jsonb)::text");
     let normal = FULL.replace(
         "1 month 2 days 90 minutes",
         "1 month 2 days 1 hour 30 minutes",

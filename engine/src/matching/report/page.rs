@@ -9,7 +9,7 @@ use crate::matching::model::{Class, ComparisonModel, Model, probability};
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 const STYLE: &str = "
 body { font: 14px/1.5 Arial, 'Liberation Sans', Helvetica, sans-serif; color: #1f2933; background: #fff;
-       max-width: 900px; margin: 2em auto; padding: 0 1em; }
+       max-width: 960px; margin: 2em auto; padding: 0 1em; }
 h1 { font-size: 22px; margin-bottom: 0.2em; }
 h2 { font-size: 17px; margin: 2em 0 0.3em; border-bottom: 1px solid #e3e6ea; padding-bottom: 0.2em; }
 p { margin: 0.4em 0 0.8em; color: #4a5563; max-width: 50em; }
