@@ -70,38 +70,46 @@ struct Loaded {
     second: Option<u32>,
 }
 
+/// Where the columns are.
+struct Header {
+    columns: Vec<Option<usize>>,
+    name: Option<usize>,
+    side: Option<usize>,
+    person: Option<usize>,
+}
+
 fn load(path: &str, set: &Set, spec: &Spec) -> Loaded {
     let text = std::fs::read_to_string(path).expect("the file can be read");
     let mut records = spec.records();
     let (mut names, mut truth, mut second) = (Vec::new(), Vec::new(), None);
     let mut persons: HashMap<String, u32> = HashMap::new();
-    let mut header: Option<(
-        Vec<Option<usize>>,
-        Option<usize>,
-        Option<usize>,
-        Option<usize>,
-    )> = None;
+    let mut header: Option<Header> = None;
     rows(&text, |row| {
-        let Some((columns, name, side, person)) = &header else {
+        let Some(header) = &header else {
             let position = |name: &str| row.iter().position(|column| column.trim() == name);
-            header = Some((
-                set.columns.keys().map(|name| position(name)).collect(),
-                position("unique_id"),
-                position("side"),
-                position("cluster"),
-            ));
+            header = Some(Header {
+                columns: set.columns.keys().map(|name| position(name)).collect(),
+                name: position("unique_id"),
+                side: position("side"),
+                person: position("cluster"),
+            });
             return;
         };
-        let cells: Vec<Vec<&str>> = columns
+        let cells: Vec<Vec<&str>> = header
+            .columns
             .iter()
             .map(|at| at.iter().map(|&at| row[at].as_str()).collect())
             .collect();
-        if second.is_none() && side.is_some_and(|side| row[side] == "b") {
+        if second.is_none() && header.side.is_some_and(|side| row[side] == "b") {
             second = Some(records.len());
         }
         records.push_raw(&cells);
-        names.push(name.map_or_else(|| names.len().to_string(), |at| row[at].clone()));
-        if let Some(person) = *person {
+        names.push(
+            header
+                .name
+                .map_or_else(|| names.len().to_string(), |at| row[at].clone()),
+        );
+        if let Some(person) = header.person {
             let next = persons.len() as u32;
             truth.push(*persons.entry(row[person].clone()).or_insert(next));
         }
@@ -262,6 +270,7 @@ fn main() {
     let pairs: Vec<ScoredPair> = states.into_iter().flat_map(|(_, kept, _)| kept).collect();
     phase("score");
     let recall = estimate_recall(
+        rules.len(),
         pairs
             .iter()
             .filter(|pair| pair.weight > -500)

@@ -219,7 +219,7 @@ fn in_street(street: &str) -> String {
         .first()
         .filter(|word| numeric(word))
         .map(|_| 0)
-        .or_else(|| words.iter().rposition(|word| numeric(&word)));
+        .or_else(|| words.iter().rposition(numeric));
     match number {
         Some(position) => {
             let others: Vec<&str> = words

@@ -189,8 +189,8 @@ fn random_levels(
                 triangle(number)
             } else {
                 let drawn = mixed(order.seed ^ mixed(number));
-                let a = (u128::from(drawn) * u128::from(len) >> 64) as u64;
-                let b = (u128::from(mixed(drawn)) * u128::from(len - 1) >> 64) as u64;
+                let a = ((u128::from(drawn) * u128::from(len)) >> 64) as u64;
+                let b = ((u128::from(mixed(drawn)) * u128::from(len - 1)) >> 64) as u64;
                 (a, if b >= a { b + 1 } else { b })
             };
             let outcomes = comparer.compare(order.records[a as usize], order.records[b as usize]);

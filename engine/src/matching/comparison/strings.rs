@@ -56,12 +56,10 @@ fn jaro(x: &[u8], y: &[u8]) -> f64 {
     for (at, byte) in x.iter().enumerate() {
         let from = at.saturating_sub(window);
         let to = (at + window + 1).min(y.len());
-        for other in from..to {
-            if in_y >> other & 1 == 0 && y[other] == *byte {
-                in_x |= 1 << at;
-                in_y |= 1 << other;
-                break;
-            }
+        let free = |other: &usize| in_y >> other & 1 == 0 && y[*other] == *byte;
+        if let Some(other) = (from..to).find(free) {
+            in_x |= 1 << at;
+            in_y |= 1 << other;
         }
     }
     let matches = in_x.count_ones();

@@ -114,10 +114,10 @@ impl Parameters {
             for (level, kind) in (1_usize..).zip(comparison.kind.levels()) {
                 let frequencies =
                     &data.frequencies[position][part_of(comparison.kind, level as u8)];
-                for class in 0..self.classes.len() {
+                for (class, m) in self.m.iter().enumerate() {
                     let terms = LevelTerms {
                         value: kind.value,
-                        m: self.m[class][position][level - 1],
+                        m: m[position][level - 1],
                         u: self.u[position][level - 1],
                         same: frequencies.same,
                         total: frequencies.total.max(1) as f64,

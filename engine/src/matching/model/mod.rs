@@ -92,7 +92,8 @@ pub struct Model {
     pub comparisons: Vec<ComparisonModel>,
     /// How well it fits.
     pub fit: FitStatistic,
-    /// Pairs of at least this weight are matches: hundredths of a bit.
+    /// Pairs of at least this weight are matches: hundredths of a bit. Even odds, until clusters of
+    /// records have shown a better one.
     pub threshold: i32,
 }
 

@@ -108,10 +108,10 @@ impl Weights {
                 let mut table = vec![[0; MAX_CLASSES]; (levels.len() + 1) * BUCKETS];
                 for (level, (kind, of_model)) in (1..).zip(levels.iter().zip(&comparison.levels)) {
                     let frequencies = &comparison.frequencies[part_of(comparison.kind, level)];
-                    for class in 0..classes {
+                    for (class, &m) in of_model.m.iter().enumerate() {
                         let terms = LevelTerms {
                             value: kind.value,
-                            m: of_model.m[class],
+                            m,
                             u: of_model.u,
                             same: frequencies.same,
                             total: frequencies.total.max(1) as f64,
