@@ -262,6 +262,7 @@ fn main() {
     let pairs: Vec<ScoredPair> = states.into_iter().flat_map(|(_, kept, _)| kept).collect();
     phase("score");
     let recall = estimate_recall(
+        rules.len(),
         pairs
             .iter()
             .filter(|pair| pair.weight > -500)
