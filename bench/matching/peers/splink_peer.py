@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Splink on a set: splink_peer.py SET FILE FOLDER [VARIANT]. Variants: `thorough` (100 million pairs for u, as it
-advises), `fast` (a million, its default), `clean` (fast, and placeholder values nulled beforehand), `wide` (fast, with
+advises), `fast` (a million, its default, and so for each rule of training where it can), `clean` (fast, and placeholder values nulled beforehand), `wide` (fast, with
 more rules to block by)."""
 
 import logging
@@ -75,8 +75,10 @@ def main():
     with result.phase("u"):
         linker.training.estimate_u_using_random_sampling(max_pairs=1e8 if variant == "thorough" else 1e6)
     with result.phase("m"):
+        # The fifth version can draw a sample of a rule's pairs.
+        sample = {"max_pairs": 1e6} if FIVE and variant != "thorough" else {}
         for rule in settings["train"]:
-            linker.training.estimate_parameters_using_expectation_maximisation(rule)
+            linker.training.estimate_parameters_using_expectation_maximisation(rule, **sample)
     with result.phase("score"):
         predicted = linker.inference.predict(threshold_match_probability=LEAST)
     with result.phase("cluster"):

@@ -17,6 +17,7 @@ pub use waterfall::waterfall;
 use serde::{Deserialize, Serialize};
 
 use super::blocking::RuleReport;
+use super::cluster::Expected;
 use super::model::probability;
 
 /// Counts by weight.
@@ -100,6 +101,17 @@ pub struct Point {
     pub recall: f64,
 }
 
+impl From<Expected> for Point {
+    fn from(expected: Expected) -> Self {
+        Point {
+            threshold: expected.threshold,
+            precision: expected.precision,
+            interval: expected.interval,
+            recall: expected.recall,
+        }
+    }
+}
+
 /// How many pairs were of each kind, and what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -130,7 +142,7 @@ pub struct Findings {
     pub copies: Histogram,
     /// What each rule of blocking gave.
     pub rules: Vec<RuleReport>,
-    /// The share of the pairs of one person that the rules find, if it can be told.
+    /// The share of the pairs of one person that the rules find, at most, if it can be told.
     pub recall: Option<f64>,
     /// What is expected of clusters, by threshold. Empty: pairs are told of instead.
     pub expected: Vec<Point>,

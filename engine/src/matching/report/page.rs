@@ -114,7 +114,7 @@ fn facts(out: &mut Markup, model: &Model, findings: &Findings, points: &[Point])
         facts.push((percent(point.recall), "expected recall"));
     }
     if let Some(recall) = findings.recall {
-        facts.push((percent(recall), "recall of blocking"));
+        facts.push((percent(recall), "recall of blocking, at most"));
     }
     out.element("ul", &[("class", "facts")], |out| {
         for (number, what) in facts {
@@ -141,7 +141,7 @@ fn doubts(out: &mut Markup, model: &Model, findings: &Findings) {
     }
     if let Some(recall) = findings.recall.filter(|&recall| recall < 0.9) {
         doubts.push(format!(
-            "The rules of blocking find about {} of the pairs of one person; no threshold finds the others.",
+            "The rules of blocking find {} of the pairs of one person at most; no threshold finds the others.",
             percent(recall)
         ));
     }

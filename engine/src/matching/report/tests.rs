@@ -160,7 +160,7 @@ fn the_page_holds_the_model_and_the_run() {
         "12,345",
         "unknown",
         "4,950",
-        "find about 80 % of the pairs of one person",
+        "find 80 % of the pairs of one person at most",
         "about 1 of 2 (50 %) say too little",
     ] {
         assert!(texts.contains(part), "{part} in {texts}");
