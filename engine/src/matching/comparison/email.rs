@@ -30,3 +30,20 @@ pub(super) fn email(field: &Field<'_>, x: u32, y: u32) -> Outcome {
         Likeness::Different => Outcome::level_only(5),
     }
 }
+
+/// Whether two addresses are alike because they are made of the names: close before the @, where no
+/// number of two digits or more is the same in both. Namesakes at one provider have such addresses.
+pub(super) fn alike_by_name(field: &Field<'_>, a: u32, b: u32, outcome: Outcome) -> bool {
+    let Forms::Emails(ats) = &field.forms else {
+        return false;
+    };
+    let digits = |value: u32| -> Vec<u8> {
+        let local = &field.text(value)[..ats[value as usize] as usize];
+        local.bytes().filter(u8::is_ascii_digit).collect()
+    };
+    matches!(outcome.level(), 3 | 4)
+        && !field.of(a).iter().any(|&x| {
+            let of_x = digits(x);
+            of_x.len() >= 2 && field.of(b).iter().any(|&y| of_x == digits(y))
+        })
+}

@@ -219,7 +219,17 @@ impl<'a> Comparer<'a> {
                 Kind::FullName => best(&|x, y| name::full(field, x, y)),
                 Kind::Middle => best(&|x, y| name::middle(field, x, y)),
                 Kind::Birth => best(&|x, y| date::birth(field, x, y)),
-                Kind::Email => best(&|x, y| email::email(field, x, y)),
+                Kind::Email => {
+                    let outcome = best(&|x, y| email::email(field, x, y));
+                    // The names say it already.
+                    if email::alike_by_name(field, a, b, outcome)
+                        && name::names_agree(prepared, &outcomes)
+                    {
+                        Outcome::MISSING
+                    } else {
+                        outcome
+                    }
+                }
                 Kind::Phone => best(&|x, y| number::phone(field, x, y)),
                 Kind::NationalId => best(&|x, y| number::national_id(field, x, y)),
                 Kind::Address => best(&|x, y| address::address(field, x, y)),

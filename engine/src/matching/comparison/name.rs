@@ -192,6 +192,20 @@ pub(super) fn given_agree(prepared: &Prepared<'_>, outcomes: &Outcomes) -> bool 
         })
 }
 
+/// Whether first and last name, or all names in one, are as good as the same.
+pub(super) fn names_agree(prepared: &Prepared<'_>, outcomes: &Outcomes) -> bool {
+    let agree = |kind: Kind, last: u8| {
+        prepared
+            .comparisons
+            .iter()
+            .zip(outcomes)
+            .any(|(comparison, outcome)| {
+                comparison.kind == kind && (1..=last).contains(&outcome.level())
+            })
+    };
+    agree(Kind::FullName, 3) || agree(Kind::Given, 3) && agree(Kind::Family, 2)
+}
+
 /// First and last names are looked at together: one may stand in the place of the other.
 pub(super) fn across(prepared: &Prepared<'_>, a: u32, b: u32, outcomes: &mut Outcomes) {
     let at = |kind: Kind| {
