@@ -158,7 +158,8 @@ impl<'a> Blocks<'a> {
     /// Brings blocks up to date, and gives what is found otherwise.
     fn follow(&mut self, records: &BTreeMap<i64, Now>) -> Result<Vec<Change>> {
         self.load(records.keys().copied())?;
-        let (mut left, mut joined): (Vec<(Key, i64)>, Vec<(Key, i64)>) = (Vec::new(), Vec::new());
+        let mut left: Vec<(Key, i64)> = Vec::new();
+        let mut joined: Vec<(Key, i64)> = Vec::new();
         let mut standing: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
         for (&node, now) in records {
             let before = self.stored.get(&node);

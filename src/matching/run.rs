@@ -281,7 +281,7 @@ fn write_keys(
     append(
         "cdp.match_records",
         &["node_id", "matcher_id", "said", "shown"],
-        order.into_iter(),
+        order,
         |values, place| {
             let said: Vec<Vec<&str>> = nodes
                 .records

@@ -132,9 +132,12 @@ pub fn by_name(name: Option<&str>) -> Result<Matcher> {
     })
 }
 
+/// Models by matcher and version, with when each was trained.
+type Models = HashMap<(i32, i32), (i64, Rc<Model>)>;
+
 thread_local! {
-    /// Models that this session has read: by matcher and version, with when it was trained.
-    static MODELS: RefCell<HashMap<(i32, i32), (i64, Rc<Model>)>> = RefCell::new(HashMap::new());
+    /// Those that this session has read.
+    static MODELS: RefCell<Models> = RefCell::new(HashMap::new());
 }
 
 /// A model, ready for use.

@@ -201,23 +201,18 @@ fn decisions_stand_and_are_learned_from() {
     let accept: i64 = one(&mut c, "SELECT cdp.accept_match('crm', '10', 'crm', '30')");
     let decided: Vec<String> = column(&mut c, people);
     assert_ne!(decided, before);
-    assert_eq!(
-        one::<bool>(
-            &mut c,
-            "SELECT cdp.resolve('record:crm', '10') = cdp.resolve('record:crm', '30')"
-        ),
-        true
+    let one_person: bool = one(
+        &mut c,
+        "SELECT cdp.resolve('record:crm', '10') = cdp.resolve('record:crm', '30')",
     );
+    assert!(one_person);
     assert_eq!(one::<i32>(&mut c, "SELECT cdp.train_matcher('people')"), 2);
     run(&mut c, "SELECT cdp.run_matcher('people')");
-    assert_eq!(
-        one::<bool>(
-            &mut c,
-            "SELECT cdp.resolve('record:crm', '10') = cdp.resolve('record:crm', '30')"
-        ),
-        true,
-        "it survives a run"
+    let one_person: bool = one(
+        &mut c,
+        "SELECT cdp.resolve('record:crm', '10') = cdp.resolve('record:crm', '30')",
     );
+    assert!(one_person, "it survives a run");
     let kept: i64 = one(
         &mut c,
         &format!(
