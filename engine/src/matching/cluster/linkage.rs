@@ -82,25 +82,24 @@ pub(super) fn joins(
     let mut linkage = Linkage::of(records, names, settings);
     linkage.learn(pairs);
     let mut heap = BinaryHeap::new();
-    for (a, b, _) in pairs {
-        linkage.offer(&mut heap, *a, *b);
-    }
+    heap.extend(pairs.iter().filter_map(|(a, b, _)| linkage.offered(*a, *b)));
     let mut joins = Vec::new();
-    while let Some((height, _, _, a, b)) = heap.pop() {
-        let (a, b) = (linkage.root(a), linkage.root(b));
+    while let Some(offered) = heap.pop() {
+        let (a, b) = (linkage.root(offered.3), linkage.root(offered.4));
         if a == b {
             continue;
         }
-        // Clusters have grown since.
-        let Some(now) = linkage.height(a, b) else {
+        let Some(now) = linkage.offered(a, b) else {
             continue;
         };
-        if now < height {
-            linkage.offer(&mut heap, a, b);
+        // Clusters have grown since. What is offered only ever comes down: an average of averages is no more
+        // than the greater, and a name is the least within.
+        if (now.0, now.1, now.2) < (offered.0, offered.1, offered.2) {
+            heap.push(now);
             continue;
         }
         let level = linkage
-            .grown(a, b, now)
+            .grown(a, b, now.0)
             .min(linkage.level[a as usize])
             .min(linkage.level[b as usize]);
         let (pairs, right) = linkage.join(a, b, level);
@@ -116,7 +115,8 @@ pub(super) fn joins(
     joins
 }
 
-type Offer = (i32, Reverse<(u64, u32)>, Reverse<(u64, u32)>, u32, u32);
+/// The height of a join, the names of the clusters, and the clusters.
+type Offer = (i32, (u64, u32), (u64, u32), u32, u32);
 
 impl<'a> Linkage<'a> {
     fn of(records: &[u32], names: &[u64], settings: &'a Settings) -> Self {
@@ -206,17 +206,10 @@ impl<'a> Linkage<'a> {
         (prior + evidence * known.powf(self.settings.growth)).round() as i32
     }
 
-    fn offer(&self, heap: &mut BinaryHeap<Offer>, a: u32, b: u32) {
-        if let Some(height) = self.height(a, b) {
-            let (one, other) = (self.name[a as usize], self.name[b as usize]);
-            heap.push((
-                height,
-                Reverse(one.min(other)),
-                Reverse(one.max(other)),
-                a,
-                b,
-            ));
-        }
+    fn offered(&self, a: u32, b: u32) -> Option<Offer> {
+        let height = self.height(a, b)?;
+        let (one, other) = (self.name[a as usize], self.name[b as usize]);
+        Some((height, one.min(other), one.max(other), a, b))
     }
 
     /// Makes one of two; how many pairs that adds, and how many of them are right, each by itself.
