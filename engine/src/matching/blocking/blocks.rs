@@ -13,6 +13,8 @@ use crate::background::Cancel;
 
 /// How many over-full blocks of a rule are reported one by one, the largest.
 const REPORTED: usize = 20;
+/// Rules whose numbers are put in the rows of records in one go: a row is far from the next in memory.
+const RULES: usize = 8;
 /// Records whose keys are worked out in one go.
 const RANGE: usize = 1 << 16;
 
@@ -124,8 +126,10 @@ impl Blocks {
         }
         blocks.numbers = vec![0; len * rules.len()];
         let parts = AllParts::of(records, &found, settings.threads);
+        // Of the rules of the batch in hand, the numbers by record.
+        let mut batch: Vec<Vec<u32>> = Vec::with_capacity(RULES);
         for (position, (rule, found)) in rules.iter().zip(&found).enumerate() {
-            let held = blocks.memory();
+            let held = blocks.memory() + 4 * (len * (batch.len() + 1)) as u64;
             let allowed = settings.memory.saturating_sub(held);
             let pass = Pass::of(records, found, &parts, settings, allowed, cancel, done)
                 .map_err(|stopped| stopped.error(held, |needed| too_much(needed, rule)))?;
@@ -145,14 +149,24 @@ impl Blocks {
             members.ends.shrink_to_fit();
             if several {
                 blocks.several.push(position);
-                blocks.number_several(position, &members, len);
+                batch.push(blocks.numbers_of_several(&members, len));
             } else {
+                let mut numbers = vec![0; len];
                 for block in 0..members.ends.len() {
                     for record in members.of(block) {
-                        blocks.numbers[*record as usize * rules.len() + position] =
-                            block as u32 + 1;
+                        numbers[*record as usize] = block as u32 + 1;
                     }
                 }
+                batch.push(numbers);
+            }
+            if batch.len() == RULES || position + 1 == rules.len() {
+                let first = position + 1 - batch.len();
+                for (record, row) in blocks.numbers.chunks_exact_mut(rules.len()).enumerate() {
+                    for (number, numbers) in row[first..=position].iter_mut().zip(&batch) {
+                        *number = numbers[record];
+                    }
+                }
+                batch.clear();
             }
             blocks.members.push(members);
             blocks.report.push(report);
@@ -221,7 +235,8 @@ impl Blocks {
         &self.lists[start + 1..start + 1 + self.lists[start] as usize]
     }
 
-    fn number_several(&mut self, rule: usize, members: &Members, len: usize) {
+    /// For each record its number by a rule that has it in several blocks.
+    fn numbers_of_several(&mut self, members: &Members, len: usize) -> Vec<u32> {
         let mut ends = vec![0u32; len + 1];
         for record in &members.records {
             ends[*record as usize + 1] += 1;
@@ -240,9 +255,9 @@ impl Blocks {
         }
         // Each start has become an end.
         let mut start = 0;
-        for (record, end) in starts.iter().take(len).enumerate() {
-            let end = *end as usize;
-            self.numbers[record * self.rules + rule] = match &blocks[start..end] {
+        for record in &mut starts[..len] {
+            let end = *record as usize;
+            *record = match &blocks[start..end] {
                 [] => 0,
                 [block] => *block,
                 several => {
@@ -254,6 +269,8 @@ impl Blocks {
             };
             start = end;
         }
+        starts.truncate(len);
+        starts
     }
 }
 

@@ -5,9 +5,11 @@
 //! the higher cap of a rule already taken) is taken that finds the most new pairs of one person for its
 //! new pairs in all, as long as the budget lasts. Small blocks are dense in what is sought, large ones
 //! are not: that gives each rule its own cap.
+//!
+//! Of many records few pairs can be looked at, and soon the rules taken give nearly all of them that are
+//! one person. So every candidate is then tried once more, on pairs that those rules do not give.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,11 +24,17 @@ use crate::background::Cancel;
 /// How many records' worth of keys each candidate is tried on.
 const TRIED: u32 = 1 << 14;
 /// How many records are counted to know how large a block is.
-const COUNTED: u32 = 1 << 17;
+const COUNTED: u32 = 1 << 18;
 /// Blocks by size: up to 2, 4, … records. Larger ones are never taken.
 const BANDS: usize = 11;
 /// How many pairs of a band are looked at.
 const LOOKED_AT: u64 = 64;
+/// How many pairs of a band are drawn for as many that the rules taken do not give.
+const DRAWN: u64 = 1024;
+/// Blocks are not looked at that have more pairs than so many times the budget.
+const TOO_MANY: f64 = 8.0;
+/// Candidates are tried once more when this share of the budget is left.
+const WORTH_A_SECOND: f64 = 0.05;
 /// What a rule costs besides its pairs, in pairs a record.
 const A_RULE: f64 = 0.1;
 
@@ -131,128 +139,197 @@ pub fn choose(
     let evidence = Evidence::of(records);
     let rough = |a, b| evidence.probability(a, b);
     let likely = likely.unwrap_or(&rough);
-    let positions: Vec<usize> = (0..found.len()).collect();
-    let mut tried = threads::each_of(&positions, settings.threads, |position| {
-        if cancel.is_set() {
-            return None;
-        }
-        Some(trial.of_rule(*position, &found[*position], likely))
-    });
-    let mut all: Vec<Tried> = tried.drain(..).flatten().collect();
-    if cancel.is_set() || all.len() < found.len() {
-        return Err(BlockingError::Cancelled);
-    }
     let total = f64::from(records.len());
-    let mut left = budget.pairs_per_record * total;
-    let mut gained = 0.0;
-    all.retain(|tried| tried.may_do(budget));
-    let mut chosen: Vec<usize> = Vec::new();
-    let mut shared: Vec<Vec<Vec<u64>>> = Vec::new();
-    while let Some(step) = best_step(&all, &chosen, budget, left, gained, total) {
-        if cancel.is_set() {
-            return Err(BlockingError::Cancelled);
-        }
-        gained += step.gain;
-        left -= step.cost;
-        let turn = match chosen.iter().position(|other| *other == step.candidate) {
-            Some(turn) => turn,
-            None => {
-                chosen.push(step.candidate);
-                shared.push(trial.shared(&found[all[step.candidate].rule], &all));
-                chosen.len() - 1
-            }
-        };
-        all[step.candidate].taken = step.bands;
-        let most = most_pairs(cap(step.bands));
-        for (tried, shared) in all.iter_mut().zip(&shared[turn]) {
-            let pairs = tried.bands.iter_mut().flat_map(|band| &mut band.pairs);
-            for (pair, in_block) in pairs.zip(shared) {
-                if *in_block <= most {
-                    pair.given |= 1 << turn;
-                }
-            }
-        }
+    let mut choice = Choice {
+        trial: &trial,
+        found: &found,
+        likely,
+        budget,
+        cancel,
+        total,
+        left: budget.pairs_per_record * total,
+        gained: 0.0,
+        taken: Vec::new(),
+    };
+    let positions: Vec<usize> = (0..found.len()).collect();
+    let all = choice.round(&positions)?;
+    choice.leave_idle_out(&all);
+    if choice.left >= WORTH_A_SECOND * budget.pairs_per_record * total {
+        let may_do: Vec<usize> = all.iter().map(|tried| tried.rule).collect();
+        choice.round(&may_do)?;
     }
-    let chosen = without_idle(&all, chosen, gained);
-    Ok(chosen
+    Ok(choice
+        .taken
         .into_iter()
-        .map(|candidate| Rule {
-            cap: cap(all[candidate].taken),
-            ..rules[all[candidate].rule].clone()
+        .map(|taken| Rule {
+            cap: cap(taken.bands),
+            ..rules[taken.rule].clone()
         })
         .collect())
 }
 
-/// Leaves out rules whose pairs are found by others that were chosen later.
-fn without_idle(all: &[Tried], chosen: Vec<usize>, gained: f64) -> Vec<usize> {
-    let mut standing: u64 = if chosen.len() < 64 {
-        (1 << chosen.len()) - 1
-    } else {
-        u64::MAX
-    };
-    for (turn, candidate) in chosen.iter().enumerate() {
-        let others = standing & !(1 << turn);
-        let tried = &all[*candidate];
-        let alone: f64 = tried.bands[..tried.taken]
-            .iter()
-            .flat_map(|band| band.pairs.iter().map(move |pair| (band.each, pair)))
-            .filter(|(_, pair)| pair.given & others == 0)
-            .map(|(each, pair)| each * pair.likely)
-            .sum();
-        if alone < gained * IDLE {
-            standing = others;
+/// A rule that is taken.
+struct Taken {
+    /// Where it stands among the candidates.
+    rule: usize,
+    /// How many bands of it are taken.
+    bands: usize,
+    sizes: Sizes,
+}
+
+/// What is chosen so far.
+struct Choice<'a> {
+    trial: &'a Trial<'a>,
+    found: &'a [Found],
+    likely: &'a (dyn Fn(u32, u32) -> f64 + Sync),
+    budget: &'a Budget,
+    cancel: &'a Cancel,
+    total: f64,
+    left: f64,
+    gained: f64,
+    taken: Vec<Taken>,
+}
+
+impl Choice<'_> {
+    /// Tries candidates on pairs that the rules taken do not give, and takes what pays. Gives back those
+    /// that may pay.
+    fn round(&mut self, candidates: &[usize]) -> Result<Vec<Tried>, BlockingError> {
+        let trial = self.trial;
+        let most = TOO_MANY * self.budget.pairs_per_record * self.total;
+        let tried = threads::each_of(candidates, trial.threads, |position| {
+            if self.cancel.is_set() {
+                return None;
+            }
+            let mut given = trial.given(self.found, &self.taken);
+            let rule = &self.found[*position];
+            let mut tried = trial.of_rule(*position, rule, most, self.likely, &mut given);
+            let taken = self.taken.iter().find(|taken| taken.rule == *position);
+            tried.taken = taken.map_or(0, |taken| taken.bands);
+            Some(tried)
+        });
+        let mut all: Vec<Tried> = tried.into_iter().flatten().collect();
+        if all.len() < candidates.len() {
+            return Err(BlockingError::Cancelled);
         }
+        all.retain(|tried| tried.may_do(self.budget));
+        // By turn, how many pairs the block holds that a pair shares.
+        let mut shared: HashMap<usize, Vec<Vec<u64>>> = HashMap::new();
+        while let Some(step) = self.best_step(&all) {
+            if self.cancel.is_set() {
+                return Err(BlockingError::Cancelled);
+            }
+            self.gained += step.gain;
+            self.left -= step.cost;
+            let rule = all[step.candidate].rule;
+            let turn = self.taken.iter().position(|taken| taken.rule == rule);
+            let turn = turn.unwrap_or_else(|| {
+                self.taken.push(Taken {
+                    rule,
+                    bands: 0,
+                    sizes: trial.sizes(&self.found[rule]),
+                });
+                self.taken.len() - 1
+            });
+            self.taken[turn].bands = step.bands;
+            all[step.candidate].taken = step.bands;
+            let most = most_pairs(cap(step.bands));
+            let sizes = &self.taken[turn].sizes;
+            let shared = shared
+                .entry(turn)
+                .or_insert_with(|| trial.shared(&self.found[rule], sizes, &all));
+            for (tried, shared) in all.iter_mut().zip(shared) {
+                let pairs = tried.bands.iter_mut().flat_map(|band| &mut band.pairs);
+                for (pair, in_block) in pairs.zip(shared) {
+                    if *in_block <= most {
+                        pair.given |= 1 << turn;
+                    }
+                }
+            }
+        }
+        Ok(all)
     }
-    chosen
-        .into_iter()
-        .enumerate()
-        .filter_map(|(turn, candidate)| (standing >> turn & 1 == 1).then_some(candidate))
-        .collect()
+
+    /// Leaves out rules whose pairs are found by others that were taken later.
+    fn leave_idle_out(&mut self, all: &[Tried]) {
+        let mut idle: u64 = 0;
+        for (turn, taken) in self.taken.iter().enumerate() {
+            let others = !(idle | 1 << turn);
+            let alone: f64 = all
+                .iter()
+                .filter(|tried| tried.rule == taken.rule)
+                .flat_map(|tried| &tried.bands[..tried.taken])
+                .flat_map(|band| band.pairs.iter().map(move |pair| (band.each, pair)))
+                .filter(|(_, pair)| pair.given & others == 0)
+                .map(|(each, pair)| each * pair.likely)
+                .sum();
+            if alone < self.gained * IDLE {
+                idle |= 1 << turn;
+            }
+        }
+        let mut turn = 0;
+        self.taken.retain(|_| {
+            turn += 1;
+            idle >> (turn - 1) & 1 == 0
+        });
+    }
+
+    fn best_step(&self, all: &[Tried]) -> Option<Step> {
+        let mut best: Option<Step> = None;
+        for (candidate, tried) in all.iter().enumerate() {
+            let is_new = tried.taken == 0;
+            if is_new && self.taken.len() >= self.budget.rules.min(MOST_RULES) {
+                continue;
+            }
+            let (mut gain, mut cost) = (0.0, 0.0);
+            for (position, band) in tried.bands.iter().enumerate().skip(tried.taken) {
+                for pair in band.pairs.iter().filter(|pair| pair.given == 0) {
+                    gain += band.each * pair.likely;
+                    cost += band.each;
+                }
+                if cost > self.left {
+                    break;
+                }
+                let worth = gain / (cost + if is_new { A_RULE * self.total } else { 0.0 });
+                let enough = gain * 1000.0 >= cost * self.budget.per_thousand
+                    && gain > 0.0
+                    && gain >= self.gained * if is_new { 2e-4 } else { 1e-4 };
+                if enough && best.is_none_or(|best| worth > best.worth) {
+                    best = Some(Step {
+                        candidate,
+                        bands: position + 1,
+                        gain,
+                        cost,
+                        worth,
+                    });
+                }
+            }
+        }
+        best
+    }
 }
 
 fn cap(bands: usize) -> u32 {
     1 << bands
 }
 
-fn best_step(
-    all: &[Tried],
-    chosen: &[usize],
-    budget: &Budget,
-    left: f64,
-    gained: f64,
-    total: f64,
-) -> Option<Step> {
-    let mut best: Option<Step> = None;
-    for (candidate, tried) in all.iter().enumerate() {
-        let is_new = tried.taken == 0;
-        if is_new && chosen.len() >= budget.rules.min(MOST_RULES) {
-            continue;
-        }
-        let (mut gain, mut cost) = (0.0, 0.0);
-        for (position, band) in tried.bands.iter().enumerate().skip(tried.taken) {
-            for pair in band.pairs.iter().filter(|pair| pair.given == 0) {
-                gain += band.each * pair.likely;
-                cost += band.each;
-            }
-            if cost > left {
-                break;
-            }
-            let worth = gain / (cost + if is_new { A_RULE * total } else { 0.0 });
-            let enough = gain * 1000.0 >= cost * budget.per_thousand
-                && gain > 0.0
-                && gain >= gained * if is_new { 2e-4 } else { 1e-4 };
-            if enough && best.is_none_or(|best| worth > best.worth) {
-                best = Some(Step {
-                    candidate,
-                    bands: position + 1,
-                    gain,
-                    cost,
-                    worth,
-                });
-            }
-        }
+/// The sizes of the blocks of a rule: the keys of the records counted, ascending, those of each side.
+struct Sizes([Vec<u64>; 2]);
+
+impl Sizes {
+    fn of(&self, key: u64) -> [u64; 2] {
+        [0, 1].map(|side| {
+            let from = &self.0[side][self.0[side].partition_point(|other| *other < key)..];
+            from.partition_point(|other| *other == key) as u64
+        })
     }
-    best
+}
+
+/// A rule taken, ready to tell whether it gives a pair.
+struct Gives<'a> {
+    of_a: Keys<'a>,
+    of_b: Keys<'a>,
+    sizes: &'a Sizes,
+    most: u64,
 }
 
 /// How many pairs there are up to and with a block, and its entries.
@@ -268,6 +345,9 @@ struct Trial<'a> {
     left_out: u64,
     /// A hash of all that each record says: it orders records, whichever came first.
     contents: Vec<u64>,
+    /// The records that are counted to know how large a block is, one in `one_in`.
+    counted: Vec<u32>,
+    one_in: u64,
     /// For each first term, the records with a part of it that is not left out.
     with_first: HashMap<(Vec<usize>, Part), Vec<u32>>,
 }
@@ -310,15 +390,12 @@ impl<'a> Trial<'a> {
         firsts.sort_unstable();
         firsts.dedup();
         let lists = threads::each_of(&firsts, settings.threads, |first| {
-            let only = Found {
-                terms: vec![first.clone()],
-                cap: 2,
-            };
-            let mut keys = Keys::by(records, &only, parts).without(left_out);
-            (0..records.len())
-                .filter(|record| !keys.of(*record).is_empty())
-                .collect()
+            parts.with_any(records, first, left_out)
         });
+        let one_in = u64::from((records.len() / COUNTED).max(1).next_power_of_two());
+        let counted = (0..records.len())
+            .filter(|record| contents[*record as usize] & (one_in - 1) == 0)
+            .collect();
         Trial {
             records,
             parts,
@@ -326,6 +403,8 @@ impl<'a> Trial<'a> {
             threads: settings.threads,
             left_out,
             contents,
+            counted,
+            one_in,
             with_first: firsts.into_iter().zip(lists).collect(),
         }
     }
@@ -334,7 +413,9 @@ impl<'a> Trial<'a> {
         &self,
         position: usize,
         rule: &Found,
+        most: f64,
         likely: &(dyn Fn(u32, u32) -> f64 + Sync),
+        given: &mut [Gives<'_>],
     ) -> Tried {
         let mut keys = Keys::by(self.records, rule, self.parts).without(self.left_out);
         let mut entries: Vec<(u64, u32)> = Vec::new();
@@ -355,33 +436,46 @@ impl<'a> Trial<'a> {
             }
         }
         let scale = (self.left_out + 1) as f64;
-        let bands = blocks
-            .into_iter()
-            .map(|blocks| {
-                let total = blocks.last().map_or(0, |(total, _)| *total);
-                let wanted = total.min(LOOKED_AT);
-                let pairs = (0..wanted).map(|turn| {
-                    // Evenly spread, each at a place of its own within its stretch.
-                    let stretch = total as f64 / wanted as f64;
-                    let jitter = xxh3_64(&turn.to_le_bytes()) as f64 / u64::MAX as f64;
-                    let place = ((turn as f64 + jitter) * stretch) as u64;
-                    let place = place.min(total - 1);
-                    let block = blocks.partition_point(|(end, _)| *end <= place);
-                    let (end, entries) = blocks[block];
-                    let (a, b) = self.pair(entries, end - place - 1);
-                    Pair {
+        let mut bands = Vec::with_capacity(BANDS);
+        let mut so_far = 0.0;
+        for blocks in blocks {
+            let total = blocks.last().map_or(0, |(total, _)| *total);
+            so_far += scale * total as f64;
+            if so_far > most {
+                break;
+            }
+            let wanted = total.min(if given.is_empty() { LOOKED_AT } else { DRAWN });
+            let mut pairs = Vec::new();
+            let mut drawn = 0;
+            let mut in_hand = (usize::MAX, Vec::new(), None);
+            while drawn < wanted && (pairs.len() as u64) < LOOKED_AT {
+                // Evenly spread, each at a place of its own within its stretch.
+                let stretch = total as f64 / wanted as f64;
+                let jitter = xxh3_64(&drawn.to_le_bytes()) as f64 / u64::MAX as f64;
+                let place = ((drawn as f64 + jitter) * stretch) as u64;
+                let place = place.min(total - 1);
+                drawn += 1;
+                let block = blocks.partition_point(|(end, _)| *end <= place);
+                let (end, entries) = blocks[block];
+                if in_hand.0 != block {
+                    let (records, first) = self.by_content(entries);
+                    in_hand = (block, records, first);
+                }
+                let (a, b) = pair(&in_hand.1, in_hand.2, end - place - 1);
+                if !given.iter_mut().any(|rule| self.gives(rule, a, b)) {
+                    pairs.push(Pair {
                         a,
                         b,
                         likely: likely(a.min(b), a.max(b)),
                         given: 0,
-                    }
-                });
-                Band {
-                    pairs: pairs.collect(),
-                    each: scale * total as f64 / wanted.max(1) as f64,
+                    });
                 }
-            })
-            .collect();
+            }
+            bands.push(Band {
+                pairs,
+                each: scale * total as f64 / drawn.max(1) as f64,
+            });
+        }
         Tried {
             rule: position,
             bands,
@@ -400,77 +494,108 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// The pair of a block at a place among them, whatever the order of records.
-    fn pair(&self, block: &[(u64, u32)], place: u64) -> (u32, u32) {
-        let by_content = |entries: &[(u64, u32)]| {
-            let mut records: Vec<u32> = entries.iter().map(|entry| entry.1).collect();
-            records.sort_unstable_by_key(|record| self.contents[*record as usize]);
-            records
-        };
-        if let Some(second) = self.second {
-            let (first, others) = block.split_at(block.partition_point(|entry| entry.1 < second));
-            let (first, others) = (by_content(first), by_content(others));
-            let row = (place / others.len() as u64) as usize;
-            let column = (place % others.len() as u64) as usize;
-            return (first[row], others[column]);
+    /// The records of a block, each side in an order that does not depend on which came first, and how
+    /// many are of the first side.
+    fn by_content(&self, block: &[(u64, u32)]) -> (Vec<u32>, Option<usize>) {
+        let mut records: Vec<u32> = block.iter().map(|entry| entry.1).collect();
+        let first = self
+            .second
+            .map(|second| records.partition_point(|record| *record < second));
+        let (ones, others) = records.split_at_mut(first.unwrap_or(0));
+        for side in [ones, others] {
+            side.sort_unstable_by_key(|record| self.contents[*record as usize]);
         }
-        let records = by_content(block);
-        let (mut row, mut rest) = (1, place);
-        while rest >= row {
-            rest -= row;
-            row += 1;
+        (records, first)
+    }
+
+    fn given<'b>(&'b self, found: &[Found], taken: &'b [Taken]) -> Vec<Gives<'b>> {
+        let keys = |rule| Keys::by(self.records, rule, self.parts);
+        taken
+            .iter()
+            .map(|taken| Gives {
+                of_a: keys(&found[taken.rule]),
+                of_b: keys(&found[taken.rule]),
+                sizes: &taken.sizes,
+                most: most_pairs(cap(taken.bands)),
+            })
+            .collect()
+    }
+
+    fn gives(&self, rule: &mut Gives<'_>, a: u32, b: u32) -> bool {
+        let keys = (rule.of_a.of(a), rule.of_b.of(b));
+        self.in_block(rule.sizes, (a, b), keys)
+            .is_some_and(|pairs| pairs <= rule.most)
+    }
+
+    /// How many pairs the block holds that two records share, by their keys.
+    fn in_block(&self, sizes: &Sizes, (a, b): (u32, u32), keys: (&[u64], &[u64])) -> Option<u64> {
+        // One block of its several is enough to go by.
+        let key = keys
+            .0
+            .iter()
+            .find(|key| keys.1.binary_search(key).is_ok())?;
+        // The two are surely in it; each other record that is counted stands for several.
+        let [first, second] = sizes.of(*key);
+        let (of_a, of_b) = (self.counts(a), self.counts(b));
+        let size = |known, counted: u64| known + counted * self.one_in;
+        Some(match self.second {
+            None => pairs_of(size(2, first.saturating_sub(of_a + of_b))),
+            Some(_) => size(1, first.saturating_sub(of_a)) * size(1, second.saturating_sub(of_b)),
+        })
+    }
+
+    fn counts(&self, record: u32) -> u64 {
+        u64::from(self.contents[record as usize] & (self.one_in - 1) == 0)
+    }
+
+    fn sizes(&self, rule: &Found) -> Sizes {
+        let ranges = threads::ranges(self.counted.len(), 1 << 14);
+        let keys = threads::each_of(&ranges, self.threads, |range| {
+            let mut keys = Keys::by(self.records, rule, self.parts);
+            let mut sides = [Vec::new(), Vec::new()];
+            for record in &self.counted[range.clone()] {
+                let side = usize::from(self.second.is_some_and(|second| *record >= second));
+                sides[side].extend_from_slice(keys.of(*record));
+            }
+            sides
+        });
+        let mut sides = [Vec::new(), Vec::new()];
+        for [first, second] in keys {
+            sides[0].extend(first);
+            sides[1].extend(second);
         }
-        (records[row as usize], records[rest as usize])
+        sides.iter_mut().for_each(|keys| keys.sort_unstable());
+        Sizes(sides)
     }
 
     /// For every pair looked at, how many pairs the block holds that it shares by a rule.
-    fn shared(&self, rule: &Found, all: &[Tried]) -> Vec<Vec<u64>> {
-        // One block of its several is enough to go by; 0 for none.
-        let keys: Vec<Vec<u64>> = threads::each_of(all, self.threads, |tried| {
+    fn shared(&self, rule: &Found, sizes: &Sizes, all: &[Tried]) -> Vec<Vec<u64>> {
+        threads::each_of(all, self.threads, |tried| {
             let mut of_a = Keys::by(self.records, rule, self.parts);
             let mut of_b = Keys::by(self.records, rule, self.parts);
             tried
                 .pairs()
                 .map(|pair| {
-                    let (a, b) = (of_a.of(pair.a), of_b.of(pair.b));
-                    let shared = a.iter().find(|key| b.binary_search(key).is_ok());
-                    shared.copied().unwrap_or(0)
+                    let keys = (of_a.of(pair.a), of_b.of(pair.b));
+                    self.in_block(sizes, (pair.a, pair.b), keys)
+                        .unwrap_or(u64::MAX)
                 })
                 .collect()
-        });
-        let mut counts: HashMap<u64, [AtomicU32; 2]> = HashMap::new();
-        for key in keys.iter().flatten().filter(|key| **key != 0) {
-            counts.entry(*key).or_default();
-        }
-        let one_in = (self.records.len() / COUNTED).max(1).next_power_of_two();
-        let ranges = threads::ranges(self.records.len() as usize, 1 << 14);
-        threads::each_of(&ranges, self.threads, |range| {
-            let mut keys = Keys::by(self.records, rule, self.parts);
-            for record in range.start as u32..range.end as u32 {
-                if self.contents[record as usize] & u64::from(one_in - 1) != 0 {
-                    continue;
-                }
-                let side = usize::from(self.second.is_some_and(|second| record >= second));
-                for key in keys.of(record) {
-                    if let Some(count) = counts.get(key) {
-                        count[side].fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-            }
-        });
-        let pairs = |key: &u64| {
-            let Some([first, second]) = counts.get(key) else {
-                return u64::MAX;
-            };
-            let size =
-                |count: &AtomicU32| u64::from(count.load(Ordering::Relaxed)) * u64::from(one_in);
-            match self.second {
-                None => pairs_of(size(first)),
-                Some(_) => size(first) * size(second),
-            }
-        };
-        keys.iter()
-            .map(|keys| keys.iter().map(pairs).collect())
-            .collect()
+        })
     }
+}
+
+/// The pair of a block at a place among them: of all its records, or of one of the first side and another.
+fn pair(records: &[u32], first: Option<usize>, place: u64) -> (u32, u32) {
+    if let Some(first) = first {
+        let others = (records.len() - first) as u64;
+        let column = first + (place % others) as usize;
+        return (records[(place / others) as usize], records[column]);
+    }
+    let (mut row, mut rest) = (1, place);
+    while rest >= row {
+        rest -= row;
+        row += 1;
+    }
+    (records[row as usize], records[rest as usize])
 }

@@ -128,6 +128,33 @@ impl AllParts {
     fn get(&self, column: usize, part: Part) -> &Parts {
         &self.0[&(column, part)]
     }
+
+    /// The records with any part of these columns that has none of the bits.
+    pub fn with_any(
+        &self,
+        records: &Records,
+        (columns, part): &(Vec<usize>, Part),
+        left_out: u64,
+    ) -> Vec<u32> {
+        let columns: Vec<(usize, Vec<bool>)> = columns
+            .iter()
+            .map(|column| {
+                let parts = self.get(*column, *part);
+                let values = 0..records.columns[*column].values.len() as u32;
+                let with =
+                    values.map(|value| parts.of(value).iter().any(|part| part & left_out == 0));
+                (*column, with.collect())
+            })
+            .collect();
+        (0..records.len())
+            .filter(|record| {
+                columns.iter().any(|(column, with)| {
+                    let mut values = records.columns[*column].of(*record).iter();
+                    values.any(|value| with[*value as usize])
+                })
+            })
+            .collect()
+    }
 }
 
 /// Works out keys by one rule, record after record.
@@ -169,6 +196,40 @@ impl<'a> Keys<'a> {
 
     /// The keys of a record, ascending, each once.
     pub fn of(&mut self, record: u32) -> &[u64] {
+        match self.only(record) {
+            Some(only) => {
+                self.keys.clear();
+                self.keys.extend(only);
+            }
+            None => self.several(record),
+        }
+        &self.keys
+    }
+
+    /// The one key of a record, or that it has none; nothing when it may have several.
+    fn only(&self, record: u32) -> Option<Option<u64>> {
+        let mut key = 0;
+        for (position, term) in self.terms.iter().enumerate() {
+            let mut part = None;
+            for (column, parts) in term {
+                for value in self.records.columns[*column].of(record) {
+                    match (parts.of(*value), part) {
+                        ([], _) => {}
+                        ([hash], None) => part = Some(*hash),
+                        _ => return None,
+                    }
+                }
+            }
+            let left_out = if position == 0 { self.left_out } else { 0 };
+            match part.filter(|part| part & left_out == 0) {
+                Some(part) => key = mix(key, part),
+                None => return Some(None),
+            }
+        }
+        Some(Some(key))
+    }
+
+    fn several(&mut self, record: u32) {
         start(&mut self.keys);
         for (position, term) in self.terms.iter().enumerate() {
             self.parts.clear();
@@ -186,7 +247,6 @@ impl<'a> Keys<'a> {
             }
         }
         finish(&mut self.keys);
-        &self.keys
     }
 }
 

@@ -9,8 +9,8 @@
 //!   Such blocks are [reported](RuleReport::overfull); the other rules go on.
 //! - **Once.** A pair is given by the first rule that has it in a block, and by none after.
 //! - **Memory.** [`Blocks`] holds for each record and rule 4 bytes, and for each key of a record that is in
-//!   a block about 6 (20 more where a record has several keys by one rule); 36 for each key of the rule
-//!   in hand while it is built. Pairs are streamed, never held.
+//!   a block about 6 (20 more where a record has several keys by one rule); while they are built 36 for
+//!   each key of the rule in hand, and up to 32 for each record. Pairs are streamed, never held.
 //! - **Two files.** With [`Settings::second`] only pairs across the two are given.
 //! - **One record.** [`live`](super::live) gives the same keys for a record alone.
 

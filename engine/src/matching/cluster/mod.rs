@@ -10,8 +10,9 @@
 //! person, so the expected precision and recall of the clusters are known for any threshold, and
 //! the best one can be [chosen](Tree::best), or one that [holds a precision](Tree::precise).
 //!
-//! Work and memory grow with the number of pairs, not with the square of a component's size: 12 bytes a
-//! pair, and about 100 a pair of the components in hand.
+//! Work and memory grow with the number of pairs, not with the square of a component's size: besides the
+//! pairs given 28 bytes a pair while the tree is built, of which 12 stay for each of at least the lowest
+//! weight; and about 100 a pair of the components in hand.
 //!
 //! Weights are whole hundredths of a bit and sums of them exact: neither the order of records and pairs
 //! nor the number of threads changes what comes out.
