@@ -25,6 +25,7 @@ mod recall;
 mod rule;
 mod stream;
 pub(crate) mod threads;
+mod trial;
 
 #[cfg(test)]
 mod tests;
