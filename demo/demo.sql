@@ -162,7 +162,6 @@ END $$;
 SELECT 'after' AS "when", *, current_setting('demo.milliseconds') AS "ms after commit" FROM buyer;
 
 \echo '8. What is left: records that no shared number joins to anybody'
-\echo '   They await matching by name, date of birth and address.'
 \echo
 
 SELECT s.name AS source, (SELECT count(*) FROM cdp.records r WHERE r.source_id = s.source_id) AS records,
@@ -175,3 +174,48 @@ SELECT s.name AS source, (SELECT count(*) FROM cdp.records r WHERE r.source_id =
 
 SELECT s.name AS source, v.name, v.reason, v.count, v.sample
   FROM cdp.value_issues v JOIN cdp.sources s USING (source_id) ORDER BY s.source_id, v.kind, v.name;
+
+\echo '9. They are matched by name, date of birth and address, without any example'
+\echo
+
+-- The columns say by their names what they mean.
+SELECT cdp.create_matcher('people', '{social_security,tax,wages,census_2020,census_2030}') \g /dev/null
+SELECT kind, pairs FROM cdp.run_matcher('people');
+
+\echo '   How well? Who is who of the five was held back until now (data/README.md):'
+\echo
+
+CREATE TABLE office.who_is_who (source text, record_no bigint, person integer, PRIMARY KEY (source, record_no));
+\copy office.who_is_who FROM PROGRAM 'gzip -dc data/who_is_who.csv.gz' (FORMAT csv, HEADER)
+
+WITH who AS (
+    SELECT w.person, c.profile_id
+      FROM office.who_is_who w
+      JOIN cdp.sources s ON s.name = w.source
+      JOIN cdp.identifier_types t ON t.record_source_id = s.source_id
+      JOIN cdp.identifiers i ON i.type_id = t.type_id AND i.value = w.record_no::text
+      JOIN cdp.clusters c USING (node_id)),
+counted AS (
+    SELECT (SELECT sum(n * (n - 1) / 2) FROM (SELECT count(*) AS n FROM who GROUP BY profile_id) g) AS found,
+           (SELECT sum(n * (n - 1) / 2) FROM (SELECT count(*) AS n FROM who GROUP BY profile_id, person) g) AS agreed,
+           (SELECT sum(n * (n - 1) / 2) FROM (SELECT count(*) AS n FROM who GROUP BY person) g) AS there)
+SELECT found AS "pairs in profiles", agreed AS "of one person", there AS "pairs there are",
+       round(agreed / found, 3) AS precision, round(agreed / there, 3) AS recall
+  FROM counted;
+
+\echo '   Why two of them are one person (a picture in demo/match.svg; what was learned and found: demo/report.html):'
+\echo
+
+SELECT key_a, key_b FROM cdp.match_pairs
+ WHERE kind = 'link' AND source_a = 'census_2020' AND source_b = 'census_2030' AND probability BETWEEN 0.99 AND 0.999
+ ORDER BY weight, key_a, key_b LIMIT 1 \gset
+
+SELECT comparison, level, value_a, value_b, weight
+  FROM cdp.explain_match('people', :'key_a', :'key_b', 'census_2020', 'census_2030');
+
+\pset format unaligned
+\pset tuples_only on
+SELECT cdp.explain_match_svg('people', :'key_a', :'key_b', 'census_2020', 'census_2030') \g match.svg
+SELECT cdp.matcher_report('people') \g report.html
+\pset format aligned
+\pset tuples_only off

@@ -20,6 +20,9 @@ fn copy_of_demo() -> PathBuf {
             }
         }
     }
+    // The demonstration writes pictures there.
+    let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(&copy, all).expect("the copy can be opened to all");
     copy
 }
 
@@ -52,6 +55,9 @@ fn the_demonstration_shows_what_it_says() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{printed}\n{said}");
     assert_eq!(said, "");
+    let file = |name: &str| fs::read_to_string(folder.join(name)).expect("it was written");
+    assert!(file("match.svg").starts_with("<svg"), "a picture");
+    assert!(file("report.html").starts_with("<!DOCTYPE html>"), "a page");
     fs::remove_dir_all(folder).expect("the copy can be removed");
 
     // As many profiles as the numbers tell: customers, valid SSNs, and records without one.
@@ -74,4 +80,15 @@ fn the_demonstration_shows_what_it_says() {
     // No census can be joined by numbers.
     assert_eq!(row(&printed, "census_2020")[1..], ["2632", "2632"]);
     assert_eq!(row(&printed, "census_2030")[1..], ["2799", "2799"]);
+    // By name, most are found, and hardly anybody else.
+    let lines: Vec<&str> = printed.lines().collect();
+    let at = lines
+        .iter()
+        .position(|line| line.contains("precision"))
+        .expect("how well they were matched");
+    let share = |cell: usize| -> f64 {
+        let text = lines[at + 2].split('|').nth(cell).expect("a cell").trim();
+        text.parse().expect("a number")
+    };
+    assert!(share(3) >= 0.98 && share(4) >= 0.98, "{}", lines[at + 2]);
 }
