@@ -237,7 +237,12 @@ fn decisions_stand_and_are_learned_from() {
     // A pair for review that somebody decides is reviewed no more.
     run(
         &mut c,
-        "UPDATE cdp.matches SET kind = 'review', decision = NULL WHERE (low, high) = (SELECT low, high FROM cdp.matches WHERE kind = 'link' ORDER BY 1, 2 LIMIT 1)",
+        "DELETE FROM cdp.matches m USING cdp.match_pairs p \
+          WHERE (m.low, m.high) = (p.low, p.high) AND '10' IN (key_a, key_b) AND '30' IN (key_a, key_b);
+         INSERT INTO cdp.matches (low, high, matcher_id, kind, weight, probability, household) \
+         SELECT least(a.node_id, b.node_id), greatest(a.node_id, b.node_id), matcher_id, 'review', -50, 0.4, 0 \
+           FROM cdp.matchers, cdp.identifiers a, cdp.identifiers b \
+          WHERE a.value = '10' AND b.value = '30' AND a.type_id = b.type_id",
     );
     let open: String = one(
         &mut c,
