@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("CDP_BENCH_DATA") or HERE.parents[2] / "shared/data")
+DATA = Path(os.environ.get("CDP_BENCH_DATA") or HERE.parents[1] / "data")
 SETS = json.loads((HERE / "sets.json").read_text())
 SIZES = {"100k": 100_000, "1m": 1_000_000, "10m": 10_000_000}
 SEED = 1
