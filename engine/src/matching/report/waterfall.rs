@@ -114,6 +114,9 @@ fn write_row(out: &mut Markup, one: &Contribution, y: f64) {
         "prior" => "two records, nothing known yet",
         "household or namesake" => "that explains the same as well",
         "rule" => "declared to be one person",
+        _ if one.level.is_empty() && one.values.iter().all(|value| !value.is_empty()) => {
+            "said by another already"
+        }
         _ if one.level.is_empty() => "no value to compare",
         _ => &one.level,
     };
