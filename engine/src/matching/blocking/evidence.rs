@@ -1,9 +1,8 @@
 //! How likely two records are one person, roughly, before there is a model: agreement counts for as much
 //! as its value is rare, disagreement against. Rules are chosen by it, pairs never judged.
 
-use strsim::jaro_winkler;
-
 use super::super::{Column, Meaning, Records};
+use crate::similarity::jaro_winkler;
 
 /// Scores pairs of some records.
 pub(super) struct Evidence<'a> {

@@ -1,8 +1,9 @@
 //! Names: given, family, middle and all in one.
 
-use super::strings::{jaro_winkler, one_slip};
+use super::strings::one_slip;
 use super::{Kind, Outcome, Outcomes};
 use crate::matching::prepare::{Field, Forms, Name, Prepared};
+use crate::similarity::jaro_winkler;
 use crate::similarity::nicknames;
 
 /// How much two texts are alike.
