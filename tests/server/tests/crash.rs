@@ -63,9 +63,11 @@ fn stored(client: &mut Client) -> Vec<String> {
 
 /// All that was derived is what a rebuild derives, and the counts agree with what is stored.
 fn check_consistent(client: &mut Client) {
-    let before = tables(client, &["segments"]);
+    // The worker empties the inbox when it likes, once all of it is consumed.
+    const EXCEPT: &[&str] = &["segments", "inbox"];
+    let before = tables(client, EXCEPT);
     run(client, "SELECT cdp.rebuild()");
-    assert_same("a rebuild changed", &before, &tables(client, &["segments"]));
+    assert_same("a rebuild changed", &before, &tables(client, EXCEPT));
     let said: i64 = one(
         client,
         "SELECT (SELECT count(*) FROM cdp.events) + (SELECT count(*) FROM cdp.messages)",
