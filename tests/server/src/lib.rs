@@ -23,6 +23,7 @@
 //! server.start_again();
 //! ```
 
+pub mod cancel;
 mod os;
 mod server;
 pub mod sql;

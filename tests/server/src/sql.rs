@@ -90,6 +90,26 @@ pub fn tables(client: &mut Client, except: &[&str]) -> Tables {
         .collect()
 }
 
+/// Of every table of schema cdp that holds rows, how many, and a sum of their hashes: for tables that are
+/// too large for [`tables`].
+pub fn fingerprint(client: &mut Client) -> BTreeMap<String, String> {
+    let names: Vec<String> = column(
+        client,
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'cdp'::regnamespace \
+         AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname",
+    );
+    names
+        .into_iter()
+        .map(|name| {
+            let sql = format!(
+                "SELECT concat_ws(' ', count(*), sum(hashtextextended(t::text, 0)::numeric)) FROM cdp.\"{name}\" t"
+            );
+            let of_rows = one(client, &sql);
+            (name, of_rows)
+        })
+        .collect()
+}
+
 /// Panics with what differs, if anything does.
 #[track_caller]
 pub fn assert_same(what: &str, before: &Tables, after: &Tables) {
