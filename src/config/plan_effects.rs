@@ -1,7 +1,7 @@
 //! What applying a document would do to profiles and segments. It is applied, looked at and undone, so
 //! what is told is what `cdp.apply()` does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use cdp_engine::graph::regroup::{Group, Regrouping};
 use pgrx::JsonB;
@@ -12,7 +12,7 @@ use super::apply::perform;
 use super::document::Document;
 use super::effects::{Effects, Mode};
 use super::names;
-use crate::identity::{explain, regrouped};
+use crate::identity::{Outcome, explain, regrouped};
 use crate::pg::error::OrRaise;
 use crate::pg::{Error, Result, role, sql, time, transaction};
 use crate::rules::Rules;
@@ -143,15 +143,14 @@ fn effects_of(document: &Document, effects: &mut Effects, samples: usize) -> Res
     let regraphed = effects.finish().map_err(|fault| document.error(*fault))?;
     progress::start("plan: comparing", 0);
     let after = Counted::now();
-    let groups = match regraphed {
-        Some(outcome) => regrouped::groups(&outcome)?,
-        None => Vec::new(),
-    };
+    let outcome = regraphed.unwrap_or_default();
+    let groups = regrouped::groups(&outcome)?;
 
     let mut told = before.told(&after, &groups);
     told.extend(largest(&groups)?);
     told.extend(segments(&before, &after, began));
-    told.extend(sampled(&groups, samples, last_step.unwrap_or_default())?);
+    let last_step = last_step.unwrap_or_default();
+    told.extend(sampled(&groups, &outcome, samples, last_step)?);
     Ok(told)
 }
 
@@ -299,36 +298,43 @@ fn segments(before: &Counted, after: &Counted, began: i64) -> Vec<Effect> {
 }
 
 /// The first groups of each kind, and why they are what they would be.
-fn sampled(groups: &[Group], samples: usize, last_step: i64) -> Result<Vec<Effect>> {
+fn sampled(
+    groups: &[Group],
+    outcome: &Outcome,
+    samples: usize,
+    last_step: i64,
+) -> Result<Vec<Effect>> {
     let rules = Rules::load()?;
-    let mut told = Vec::new();
-    for what in Regrouping::ALL {
-        for group in groups.iter().filter(|g| g.what == what).take(samples) {
-            pgrx::check_for_interrupts!();
-            let because: Vec<Value> = explain::because(&rules, group, last_step)?
-                .iter()
-                .map(|because| {
-                    let steps: Vec<Value> = because.steps.iter().map(|s| s.to_json()).collect();
-                    match because.cut {
-                        false => json!({"links": steps}),
-                        true => json!({"links": steps, "longer": true}),
-                    }
-                })
-                .collect();
-            told.push(Effect {
-                effect: "sample",
-                name: what.name().to_owned(),
-                before: Some(group.before.len() as i64),
-                after: Some(group.after.len() as i64),
-                detail: Some(json!({
-                    "before": named(&group.before)?,
-                    "after": named(&group.after)?,
-                    "because": because,
-                })),
-            });
-        }
-    }
-    Ok(told)
+    let of_kind = |what| groups.iter().filter(move |g| g.what == what).take(samples);
+    let chosen: Vec<&Group> = Regrouping::ALL.into_iter().flat_map(of_kind).collect();
+    let profiles = chosen.iter().flat_map(|group| &group.after);
+    let profiles: HashSet<i64> = profiles.map(|after| after.0).collect();
+    let newcomers = regrouped::newcomers(outcome, &profiles, explain::MOST);
+    let told = |group: &Group| {
+        pgrx::check_for_interrupts!();
+        let because: Vec<Value> = explain::because(&rules, group, &newcomers, last_step)?
+            .iter()
+            .map(|because| {
+                let steps: Vec<Value> = because.steps.iter().map(|s| s.to_json()).collect();
+                match because.cut {
+                    false => json!({"links": steps}),
+                    true => json!({"links": steps, "longer": true}),
+                }
+            })
+            .collect();
+        Ok(Effect {
+            effect: "sample",
+            name: group.what.name().to_owned(),
+            before: Some(group.before.len() as i64),
+            after: Some(group.after.len() as i64),
+            detail: Some(json!({
+                "before": named(&group.before)?,
+                "after": named(&group.after)?,
+                "because": because,
+            })),
+        })
+    };
+    chosen.into_iter().map(told).collect()
 }
 
 fn named(profiles: &[(i64, u64)]) -> Result<Vec<Value>> {

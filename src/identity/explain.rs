@@ -14,7 +14,7 @@ use crate::pg::error::OrRaise;
 use crate::pg::{Error, Result};
 use crate::rules::Rules;
 
-pub use regrouped::{Because, because, named};
+pub use regrouped::{Because, MOST, because, named};
 use step::Step;
 
 /// A function of SQL that gives steps.

@@ -1,6 +1,6 @@
 //! What became of profiles when identity was derived anew.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cdp_engine::graph::regroup::{self, Group, Ways};
 
@@ -37,4 +37,20 @@ pub fn groups(outcome: &Outcome) -> Result<Vec<Group>> {
         ));
     }
     thread::run(move |_| regroup::regroup(&ways, &now))
+}
+
+/// The first identifiers, at most `most`, that came to each of these profiles out of none.
+pub fn newcomers(outcome: &Outcome, to: &HashSet<i64>, most: usize) -> HashMap<i64, Vec<i64>> {
+    let mut newcomers: HashMap<i64, Vec<i64>> = HashMap::new();
+    let moved = outcome.update.iter().flat_map(|update| &update.moved);
+    let came = moved.filter(|moved| moved.from.is_none() && to.contains(&moved.to));
+    for moved in came {
+        let nodes = newcomers.entry(moved.to).or_default();
+        let place = nodes.partition_point(|&node| node < moved.node_id);
+        if place < most {
+            nodes.insert(place, moved.node_id);
+            nodes.truncate(most);
+        }
+    }
+    newcomers
 }

@@ -8,20 +8,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cdp_engine::background::Cancel;
-use cdp_engine::matching::matcher::Pair as Found;
-use cdp_engine::matching::score::{Scorer, Scoring};
-use cdp_engine::matching::{LiveKeys, Records};
+use cdp_engine::matching::matcher::{Limits, Pair as Found};
+use cdp_engine::matching::score::Scorer;
+use cdp_engine::matching::{LiveKeys, Matcher as Trained, Records};
 
 use super::rows::{self, MOST_TIED, Said};
 use super::run::{TIED, as_match, keys_of};
 use super::store::{self, Matcher, compared};
-use super::work;
 use crate::args;
 use crate::identity::asserted::{Pair, pair};
 use crate::identity::matched::{self, Change, Kind};
 use crate::pg::append::append;
 use crate::pg::look_up::LookUp;
-use crate::pg::{Error, Result, sql};
+use crate::pg::{Error, Result, sql, thread};
 use crate::rules::Rules;
 
 /// What is found otherwise after these records (source and key) changed. As the owner role, under the
@@ -162,6 +161,7 @@ impl<'a> Blocks<'a> {
         let mut joined: Vec<(Key, i64)> = Vec::new();
         let mut standing: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
         for (&node, now) in records {
+            pgrx::check_for_interrupts!();
             let before = self.stored.get(&node);
             let before =
                 before.map_or_else(BTreeSet::new, |(said, shown)| self.keys_of(said, shown));
@@ -371,56 +371,60 @@ impl<'a> Blocks<'a> {
         }
         look_up.close();
         let mut found: BTreeMap<Pair, Option<Found>> = pairs.iter().map(|&p| (p, None)).collect();
-        self.scored(&nodes, |place, scoring| {
-            for (ends, found) in &mut found {
-                if given.contains(ends) {
-                    let (a, b) = (place[&ends.0], place[&ends.1]);
-                    *found = self.found(scoring, (a, b), tied.contains(ends));
-                }
-            }
-            Ok(())
-        })?;
+        let (place, records) = self.records(&nodes);
+        let given: Vec<Pair> = found
+            .keys()
+            .copied()
+            .filter(|p| given.contains(p))
+            .collect();
+        let asked: Vec<Asked> = given
+            .iter()
+            .map(|ends| ((place[&ends.0], place[&ends.1]), tied.contains(ends)))
+            .collect();
+        let verdicts = self.compute(records, move |judge, _| Ok(judge.of_all(&asked)))?;
+        found.extend(given.into_iter().zip(verdicts));
         self.settle(found)
     }
 
-    /// What the model says of a pair by itself.
-    fn found(&self, scoring: &mut Scoring, (a, b): (u32, u32), tied: bool) -> Option<Found> {
-        let verdict = scoring.verdict(a, b);
-        Some(Found {
-            a,
-            b,
-            kind: self.model.trained.kind(&verdict, tied)?,
-            weight: verdict.weight,
-            probability: verdict.probability,
-            household: verdict.household,
-        })
-    }
-
-    /// Lets `body` score pairs of records that are stored, by their place.
-    fn scored<T>(
+    /// Lets `work` judge pairs of these records. Of many it is left to a thread, so that a cancel is followed
+    /// at once.
+    fn compute<T: Send + 'static>(
         &self,
-        nodes: &BTreeSet<i64>,
-        body: impl FnOnce(&HashMap<i64, u32>, &mut Scoring) -> Result<T>,
+        records: Records,
+        work: impl FnOnce(&Judge, &Cancel) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let standing = || nodes.iter().filter(|node| self.stored.contains_key(node));
-        let place: HashMap<i64, u32> = (0..).zip(standing()).map(|(n, &node)| (node, n)).collect();
-        let records = self.records(standing());
-        let scorer = self.scorer(&records)?;
-        body(&place, &mut scorer.scoring())
-    }
-
-    fn records<'n>(&self, nodes: impl Iterator<Item = &'n i64>) -> Records {
-        let mut records = rows::empty(&compared(&self.matcher.sources));
-        for node in nodes {
-            rows::push(&mut records, &self.stored[node].0);
-        }
-        records
-    }
-
-    fn scorer<'r>(&'r self, records: &'r Records) -> Result<Scorer<'r>> {
+        const FEW: u32 = 500;
+        let few = records.len() < FEW;
+        let trained = Arc::clone(&self.model.trained);
         let weights = Arc::clone(&self.model.weights);
-        Scorer::with_weights(&self.model.trained.model, weights, records)
-            .map_err(|error| Error::internal(error.to_string()))
+        let whole = move |cancel: &Cancel| {
+            let scorer = Scorer::with_weights(&trained.model, weights, &records)
+                .map_err(|error| Error::internal(error.to_string()))?;
+            let judge = Judge {
+                trained: &trained,
+                records: &records,
+                scorer: &scorer,
+            };
+            work(&judge, cancel)
+        };
+        match few {
+            true => whole(&Cancel::default()),
+            false => thread::run(whole)?,
+        }
+    }
+
+    /// Those of these nodes that stand: the place of each, and what it says.
+    fn records(&self, nodes: &BTreeSet<i64>) -> (HashMap<i64, u32>, Records) {
+        let mut records = rows::empty(&compared(&self.matcher.sources));
+        let mut place = HashMap::with_capacity(nodes.len());
+        for node in nodes {
+            pgrx::check_for_interrupts!();
+            if let Some((said, _)) = self.stored.get(node) {
+                place.insert(*node, records.len());
+                rows::push(&mut records, said);
+            }
+        }
+        (place, records)
     }
 
     /// Tells links from weak bridges in all that hangs together with what was found anew.
@@ -463,31 +467,19 @@ impl<'a> Blocks<'a> {
         }
         self.load(nodes.iter().copied())?;
         let ends: Vec<Pair> = together.into_iter().collect();
-        let standing: Vec<i64> = nodes
-            .into_iter()
-            .filter(|node| self.stored.contains_key(node))
-            .collect();
-        let place: HashMap<i64, u32> = (0..).zip(&standing).map(|(n, &node)| (node, n)).collect();
-        let records = self.records(standing.iter());
-        let scorer = self.scorer(&records)?;
-        let mut scoring = scorer.scoring();
-        let mut pairs: Vec<Found> = ends
+        let (place, records) = self.records(&nodes);
+        let asked: Vec<Asked> = ends
             .iter()
-            .filter_map(|(a, b)| self.found(&mut scoring, (place[a], place[b]), false))
+            .map(|(a, b)| ((place[a], place[b]), false))
             .collect();
-        if pairs.len() != ends.len() {
-            return Err(Error::internal("a pair that weighs less than it did"));
-        }
-        self.model
-            .trained
-            .settle(
-                &scorer,
-                &records,
-                &mut pairs,
-                &work::alone(),
-                &Cancel::default(),
-            )
-            .map_err(|failure| Error::internal(failure.to_string()))?;
+        let pairs = self.compute(records, move |judge, cancel| {
+            let mut pairs: Vec<Found> = judge.of_all(&asked).into_iter().flatten().collect();
+            if pairs.len() != asked.len() {
+                return Err(Error::internal("a pair that weighs less than it did"));
+            }
+            judge.settle(&mut pairs, cancel)?;
+            Ok(pairs)
+        })?;
         let key = |ends| (ends, self.matcher.id);
         let mut changes: Vec<Change> = Vec::new();
         let mut settled: HashSet<Pair> = HashSet::new();
@@ -504,6 +496,47 @@ impl<'a> Blocks<'a> {
             }
         }
         Ok(changes)
+    }
+}
+
+/// Two records, by their places, and whether they share an identifier.
+type Asked = ((u32, u32), bool);
+
+/// What a model says of records.
+struct Judge<'a> {
+    trained: &'a Trained,
+    records: &'a Records,
+    scorer: &'a Scorer<'a>,
+}
+
+impl Judge<'_> {
+    /// What the model says of each of these pairs by itself.
+    fn of_all(&self, pairs: &[Asked]) -> Vec<Option<Found>> {
+        let mut scoring = self.scorer.scoring();
+        let found = |&((a, b), tied): &Asked| {
+            let verdict = scoring.verdict(a, b);
+            Some(Found {
+                a,
+                b,
+                kind: self.trained.kind(&verdict, tied)?,
+                weight: verdict.weight,
+                probability: verdict.probability,
+                household: verdict.household,
+            })
+        };
+        pairs.iter().map(found).collect()
+    }
+
+    /// Tells links from weak bridges.
+    fn settle(&self, pairs: &mut [Found], cancel: &Cancel) -> Result<()> {
+        let alone = Limits {
+            memory: u64::MAX,
+            threads: 1,
+            second: None,
+        };
+        self.trained
+            .settle(self.scorer, self.records, pairs, &alone, cancel)
+            .map_err(|failure| Error::internal(failure.to_string()))
     }
 }
 

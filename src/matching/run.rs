@@ -127,7 +127,7 @@ fn train(matcher: &Matcher, input: Input, by: &str) -> Result<(Input, Run, i32)>
 
 /// Runs a matcher by the model in force.
 fn run(matcher: &Matcher, input: Input) -> Result<(Input, Run)> {
-    let trained = store::model(matcher)?.trained.clone();
+    let trained = std::sync::Arc::clone(&store::model(matcher)?.trained);
     let limits = work::limits(None);
     work::run("matching", move |cancel, tell| {
         let Input { nodes, tied, .. } = &input;

@@ -143,7 +143,7 @@ thread_local! {
 /// A model, ready for use.
 pub struct Model {
     /// The model.
-    pub trained: Trained,
+    pub trained: Arc<Trained>,
     /// Its weights.
     pub weights: Arc<Weights>,
 }
@@ -185,6 +185,7 @@ pub fn model(matcher: &Matcher) -> Result<Rc<Model>> {
         .hint("Train it again: it is of another version of pg_cdp.")
     })?;
     let weights = Arc::new(Weights::new(&trained.model));
+    let trained = Arc::new(trained);
     let model = Rc::new(Model { trained, weights });
     MODELS.with_borrow_mut(|models| {
         models.retain(|(id, _), _| *id != key.0);

@@ -53,14 +53,6 @@ pub fn limits(second: Option<u32>) -> Limits {
     }
 }
 
-/// What work in the backend's own thread may take.
-pub fn alone() -> Limits {
-    Limits {
-        threads: 1,
-        ..limits(None)
-    }
-}
-
 /// Fails when records of so many bytes leave less of `cdp.matching_memory` than they take.
 pub fn allow(bytes: usize) -> Result<()> {
     let allowed = guc::matching_memory();

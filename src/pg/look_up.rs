@@ -185,6 +185,8 @@ impl LookUp {
                             columns: &self.columns,
                         });
                         pg_sys::MemoryContextSwitchTo(scan.home);
+                        // A key may have very many rows, and the index itself does not look.
+                        pgrx::check_for_interrupts!();
                     }
                     pg_sys::MemoryContextSwitchTo(before);
                 }

@@ -1,6 +1,6 @@
 //! Why profiles were merged, split or changed by a step of history.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use cdp_engine::graph::regroup::{Group, Regrouping};
 
@@ -13,7 +13,7 @@ use crate::rules::Rules;
 
 /// How many explanations a group gets, how many links each, and in how many identifiers a chain is
 /// looked for.
-const MOST: usize = 3;
+pub const MOST: usize = 3;
 const MOST_STEPS: usize = 20;
 const MOST_IDENTIFIERS: u64 = 100_000;
 
@@ -25,8 +25,14 @@ pub struct Because {
     pub cut: bool,
 }
 
-/// Why a group of profiles is what it is now, after the steps of history past `since`.
-pub fn because(rules: &Rules, group: &Group, since: i64) -> Result<Vec<Because>> {
+/// Why a group of profiles is what it is now, after the steps of history past `since`. `newcomers`: by
+/// profile, some of the identifiers that came to it out of none.
+pub fn because(
+    rules: &Rules,
+    group: &Group,
+    newcomers: &HashMap<i64, Vec<i64>>,
+    since: i64,
+) -> Result<Vec<Because>> {
     if group.what == Regrouping::Merged && group.identifiers() <= MOST_IDENTIFIERS {
         let chains = chains(rules, group)?;
         if !chains.is_empty() {
@@ -39,6 +45,9 @@ pub fn because(rules: &Rules, group: &Group, since: i64) -> Result<Vec<Because>>
             steps: link(rules, pair)?,
             cut: false,
         });
+    }
+    if found.is_empty() && group.identifiers() <= MOST_IDENTIFIERS {
+        found = joining(rules, group, newcomers)?;
     }
     if found.is_empty() {
         // Without any link, such as a profile of one identifier that is blocked now.
@@ -76,14 +85,46 @@ fn chains(rules: &Rules, group: &Group) -> Result<Vec<Because>> {
     };
     others
         .iter()
-        .map(|&other| {
-            let ends = (first, other);
-            let mut steps = cluster::chain_within(rules, merged, ends, MOST_STEPS + 1)?;
-            let cut = steps.len() > MOST_STEPS;
-            steps.truncate(MOST_STEPS);
-            Ok(Because { steps, cut })
-        })
+        .map(|&other| chain(rules, merged, (first, other)))
         .collect()
+}
+
+/// The chain within a profile from one of its identifiers to another.
+fn chain(rules: &Rules, profile: i64, ends: Pair) -> Result<Because> {
+    let mut steps = cluster::chain_within(rules, profile, ends, MOST_STEPS + 1)?;
+    let cut = steps.len() > MOST_STEPS;
+    steps.truncate(MOST_STEPS);
+    Ok(Because { steps, cut })
+}
+
+/// What ties identifiers that were in no profile to the one that they came to. History does not tell it:
+/// no profile lost them.
+fn joining(
+    rules: &Rules,
+    group: &Group,
+    newcomers: &HashMap<i64, Vec<i64>>,
+) -> Result<Vec<Because>> {
+    let before: Vec<i64> = group.before.iter().map(|before| before.0).collect();
+    let mut found = Vec::new();
+    for &(profile, _) in &group.after {
+        let Some(came) = newcomers.get(&profile) else {
+            continue;
+        };
+        // From what the profile was named after, if it is there still.
+        let first = sql::one::<i64>(
+            "SELECT node_id FROM cdp.clusters WHERE profile_id = $1 AND (node_id = ANY ($2) OR node_id = $1) \
+             ORDER BY node_id = ANY ($2) DESC, node_id LIMIT 1",
+            args![profile, before.clone()],
+        );
+        let first = first.unwrap_or(profile);
+        for &other in came.iter().filter(|&&node| node != first) {
+            if found.len() == MOST {
+                return Ok(found);
+            }
+            found.push(chain(rules, profile, (first, other))?);
+        }
+    }
+    Ok(found)
 }
 
 /// The links that history names as having decided what became of a group.

@@ -107,6 +107,93 @@ fn readers_get_answers_and_nothing_else_also_on_a_standby() {
     ask(&mut standby.connect("app"));
 }
 
+/// One record against all, asked of a primary and of a standby, by a reader too: the same, and nothing is
+/// written.
+#[test]
+fn one_record_is_matched_against_all_on_a_standby() {
+    let primary = Server::start(ServerOptions::default());
+    primary.create_cdp_db("app");
+    let mut owner = primary.connect("app");
+    run(
+        &mut owner,
+        "CREATE ROLE analyst LOGIN IN ROLE cdp_reader; CREATE ROLE keeper LOGIN IN ROLE cdp_owner;
+         CREATE TABLE public.people AS
+         SELECT p * 2 + n AS id, 'A' || substr(md5(p::text), 1, 5) AS first_name,
+                CASE n WHEN 1 THEN 'x' ELSE '' END || substr(md5((p * 7)::text), 1, 7) AS last_name,
+                (date '1940-01-01' + p * 31 % 20000)::text AS birth_date, 'm' || p || '@x.org' AS email
+           FROM generate_series(1, 150) p, generate_series(0, 1) n WHERE n <= p % 2;
+         ALTER TABLE public.people ADD PRIMARY KEY (id);
+         SELECT cdp.map_table('crm', 'public.people', '{\"email\": \"email\"}')",
+    );
+    run(&mut owner, "CALL cdp.process_all()");
+    run(
+        &mut owner,
+        r#"SELECT cdp.create_matcher('people', settings => '{"random_pairs": 20000, "training_pairs": 5000}');
+           SELECT cdp.run_matcher('people')"#,
+    );
+    let standby = primary.backup_to_standby();
+    let ask = "SELECT string_agg(c::text, ' ' ORDER BY c.key) FROM (SELECT * FROM public.people WHERE id = 22) p, \
+         cdp.match_candidates('people', to_jsonb(p) - 'id') c";
+    run(
+        &mut owner,
+        "GRANT SELECT ON public.people TO analyst, keeper",
+    );
+    let answer: String = one(&mut owner, ask);
+    assert!(answer.contains("(crm,22,"), "{answer}");
+    let explained =
+        "SELECT string_agg(e::text, ' ') FROM cdp.explain_match('people', '22', '23') e";
+    primary.wait_for_standby(&standby);
+    let mut there = standby.connect("app");
+    assert!(one::<bool>(&mut there, "SELECT pg_is_in_recovery()"));
+    for _ in 0..2 {
+        assert_eq!(one::<String>(&mut there, ask), answer);
+    }
+    assert_eq!(
+        one::<String>(&mut there, explained),
+        one::<String>(&mut owner, explained)
+    );
+    for reads in [
+        "SELECT length(cdp.explain_match_svg('people', '22', '23')) > 100",
+        "SELECT length(cdp.matcher_report('people')) > 100",
+        "SELECT count(*) > 10 FROM cdp.match_pairs",
+        "SELECT count(*) > 10 FROM cdp.dedupe('TABLE public.people')",
+    ] {
+        assert!(one::<bool>(&mut there, reads), "{reads}");
+    }
+    // Whoever may ask on the primary may ask here, and nobody else.
+    for role in ["analyst", "keeper"] {
+        let asked = |server: &Server| {
+            let answer = server.connect_as(role, "app").query_one(ask, &[]);
+            let answer = answer.map(|row| row.get::<_, String>(0));
+            answer.map_err(|error| error.code().map(|code| code.code().to_owned()))
+        };
+        assert_eq!(asked(&standby), asked(&primary), "{role}");
+    }
+    // What would write says that it cannot.
+    for writes in [
+        "SELECT * FROM cdp.run_matcher('people')",
+        "SELECT cdp.train_matcher('people')",
+        "SELECT cdp.accept_match('crm', '22', 'crm', '23')",
+    ] {
+        let (code, said) = fails(&mut there, writes);
+        assert_eq!(code, "25006", "{writes}: {said}");
+    }
+    // Another model, and what it finds, is there with the next answer.
+    run(
+        &mut owner,
+        "UPDATE public.people SET first_name = 'Zoe' WHERE id = 22",
+    );
+    run(&mut owner, "CALL cdp.process_all()");
+    run(
+        &mut owner,
+        "SELECT cdp.train_matcher('people'); SELECT cdp.run_matcher('people')",
+    );
+    primary.wait_for_standby(&standby);
+    let now: String = one(&mut owner, ask);
+    assert_ne!(now, answer);
+    assert_eq!(one::<String>(&mut there, ask), now);
+}
+
 const RESOLVE: &str = "SELECT cdp.resolve('code', 'AbC')";
 
 /// A database where type `code` knows `AbC` and, of somebody else, `abc`; both resolve to their own.

@@ -307,7 +307,7 @@ const TRAINING: [&str; 8] = [
 fn matching_is_cancelled_everywhere() {
     let server = server();
     let mut client = server.connect("app");
-    persons(&mut client, 8_000 * scale());
+    persons(&mut client, 2_000 * scale());
     let standalone: Vec<String> = TRAINING
         .iter()
         .map(|phase| phase.replace("training", "matching"))

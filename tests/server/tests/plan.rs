@@ -221,6 +221,78 @@ fn a_new_identifier_type_a_normaliser_and_a_priority_join_people() {
     );
 }
 
+/// What was in no profile joins one: a tablet that people took turns on, a value that was blocked, a new
+/// type of identifiers.
+#[test]
+fn identifiers_that_begin_to_join_are_explained() {
+    let server = quiet_server();
+    let mut c = server.connect("app");
+    run(
+        &mut c,
+        "SELECT cdp.alter_identifier_type('anonymous_id', time_sliced => true); \
+         SELECT cdp.alter_identifier_type('phone', blocked_patterns => '{555}'); \
+         SELECT cdp.identify('u1', '{\"loyaltyId\": \"L1\"}', anonymous_id => 'tab'); \
+         SELECT cdp.identify('u2', '{\"phone\": \"+12015550123\"}'); \
+         SELECT cdp.identify(NULL, '{\"email\": \"a@x.org\"}', anonymous_id => 'kiosk'); \
+         SELECT cdp.identify('u3', anonymous_id => 'kiosk'); \
+         SELECT cdp.identify(NULL, '{\"phone\": \"+12015550124\"}')",
+    );
+    run(&mut c, "CALL cdp.process_all()");
+    let all = |client: &mut Client, document: &str| -> Vec<String> {
+        column(
+            client,
+            &format!(
+                "SELECT concat_ws(' | ', name, n, l ->> 'from', l ->> 'to', l ->> 'decision') \
+                   FROM (SELECT {document}) d (document), cdp.plan_effects(document) \
+                   LEFT JOIN LATERAL jsonb_array_elements(detail -> 'because') WITH ORDINALITY b (because, n) ON true \
+                   LEFT JOIN LATERAL jsonb_array_elements(because -> 'links') WITH ORDINALITY l (l, m) ON true \
+                  WHERE effect = 'sample' ORDER BY name DESC, n, m, 1"
+            ),
+        )
+    };
+    let joining = with_type(r#"{"name": "anonymous_id", "time_sliced": false}"#);
+    assert_eq!(
+        all(&mut c, &joining),
+        [
+            "merged | 1 | user_id u3 | anonymous_id kiosk | accepted",
+            "merged | 1 | anonymous_id kiosk | email a@x.org | accepted",
+            "changed | 1 | user_id u1 | anonymous_id tab | accepted",
+        ]
+    );
+    let unblocked = with_type(r#"{"name": "phone", "blocked_patterns": []}"#);
+    assert_eq!(
+        all(&mut c, &unblocked),
+        [
+            "new",
+            "changed | 1 | user_id u2 | phone +12015550123 | accepted"
+        ]
+    );
+    // It is of a stronger type, so the profile is named after it.
+    let stronger =
+        with_type(r#"{"name": "loyalty_id", "priority": 5, "paths": ["traits.loyaltyId"]}"#);
+    assert_eq!(
+        all(&mut c, &stronger),
+        ["changed | 1 | user_id u1 | loyalty_id L1 | accepted"]
+    );
+    // Several that begin to join at once.
+    run(
+        &mut c,
+        "SELECT cdp.alter_identifier_type('email', blocked_patterns => '{new}'); \
+         SELECT cdp.identify(NULL, '{\"phone\": \"+12015550125\", \"email\": \"new@x.org\"}')",
+    );
+    run(&mut c, "CALL cdp.process_all()");
+    let both = "(SELECT jsonb_build_object('identifier_types', jsonb_agg(CASE WHEN i ->> 'name' IN ('phone', 'email') \
+                THEN i - 'blocked_patterns' ELSE i END)) FROM jsonb_array_elements(cdp.config() -> 'identifier_types') i)";
+    assert_eq!(
+        all(&mut c, both),
+        [
+            "new | 1 | email new@x.org | phone +12015550125 | accepted",
+            "new",
+            "changed | 1 | user_id u2 | phone +12015550123 | accepted",
+        ]
+    );
+}
+
 #[test]
 fn what_does_not_touch_identity_is_told_too() {
     let server = quiet_server();
