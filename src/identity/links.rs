@@ -1,7 +1,7 @@
 //! From sets to links: the star of each set, and each link's age and confirmation from all the sets
 //! that show it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cdp_engine::graph::{Changes, SetNode, Shown, star};
 
@@ -58,8 +58,9 @@ pub struct NewLink {
     pub last_seen: Option<i64>,
 }
 
-/// Derives the stars of these sets anew, and the links that they showed or show.
-pub fn derive(rules: &Rules, sets: &[i64], known: &Known) -> Result<Concerned> {
+/// Derives the stars of these sets anew, and the links that they showed or show. `recounted`: those of
+/// which something was withdrawn; what is known of the others only grew.
+pub fn derive(rules: &Rules, sets: &[i64], recounted: &[i64], known: &Known) -> Result<Concerned> {
     let members = load(rules, sets, known)?;
     let mut centres: Vec<(i64, i64)> = Vec::new();
     let mut sliced: HashMap<i64, i64> = HashMap::new();
@@ -98,8 +99,8 @@ pub fn derive(rules: &Rules, sets: &[i64], known: &Known) -> Result<Concerned> {
         .filter(|set| !sliced.contains_key(set))
         .collect();
     write_centres(&lasting, &centres, &mut concerned);
-    let pairs = write_edges(&old, edges, &mut concerned);
-    recompute(rules, &pairs, known, &mut concerned)?;
+    let shown = write_edges(&old, edges, recounted, &mut concerned);
+    recompute(rules, &shown, known, &mut concerned)?;
     Ok(concerned)
 }
 
@@ -285,13 +286,23 @@ fn write_centres(old: &[i64], centres: &[(i64, i64)], concerned: &mut Concerned)
     );
 }
 
+/// A pair that sets whose evidence changed show, or showed.
+#[derive(Default)]
+struct ByChanged {
+    /// Those that show it now.
+    sets: Vec<i64>,
+    /// Whether less is known of it than was: one of them shows it no more, or less of it.
+    lessened: bool,
+}
+
 /// Writes the links that each set shows; every pair that one of them showed or shows. `old` are
 /// those of the sets that can have shown some.
 fn write_edges(
     old: &[i64],
     edges: HashSet<(i64, i64, i64)>,
+    recounted: &[i64],
     concerned: &mut Concerned,
-) -> Vec<(i64, i64)> {
+) -> BTreeMap<Pair, ByChanged> {
     let mut before: HashSet<(i64, i64, i64)> = HashSet::new();
     look_up::each(
         ("cdp.set_links", &["set_id"]),
@@ -334,9 +345,16 @@ fn write_edges(
             values.put(set).put(low).put(high);
         },
     );
-    let mut pairs: Vec<(i64, i64)> = before.union(&edges).map(|e| (e.1, e.2)).collect();
-    pairs.sort_unstable();
-    pairs.dedup();
+    let recounted: HashSet<i64> = recounted.iter().copied().collect();
+    let mut pairs: BTreeMap<Pair, ByChanged> = BTreeMap::new();
+    for &(set, low, high) in &edges {
+        let pair = pairs.entry((low, high)).or_default();
+        pair.sets.push(set);
+        pair.lessened |= recounted.contains(&set);
+    }
+    for &(_, low, high) in before.difference(&edges) {
+        pairs.entry((low, high)).or_default().lessened = true;
+    }
     pairs
 }
 
@@ -358,6 +376,15 @@ struct Stated {
 }
 
 impl Stated {
+    /// What it is with what more is shown.
+    fn grown(&self, more: &Shown) -> Self {
+        Self {
+            confirmed: self.confirmed || more.is_confirmed(),
+            first_seen: self.first_seen.min(more.linked_at),
+            last_seen: self.last_seen.map(|last| last.max(more.last_seen)),
+        }
+    }
+
     /// Whether it comes no later in the order of the graph's pass than it did.
     fn is_no_later_than(&self, before: &Self) -> bool {
         match (self.last_seen, before.last_seen) {
@@ -392,18 +419,19 @@ fn keeping_last(rules: &Rules, pairs: &[Pair], known: &Known) -> Result<HashSet<
     Ok(found)
 }
 
-/// Computes these links from all the sets that show them. A link's decision stays until the graph
+/// Computes these links from the sets that show them. A link's decision stays until the graph
 /// has been brought up to date.
 fn recompute(
     rules: &Rules,
-    pairs: &[Pair],
+    changed: &BTreeMap<Pair, ByChanged>,
     known: &Known,
     concerned: &mut Concerned,
 ) -> Result<()> {
-    if pairs.is_empty() {
+    if changed.is_empty() {
         return Ok(());
     }
-    let keeping_last = keeping_last(rules, pairs, known)?;
+    let pairs: Vec<Pair> = changed.keys().copied().collect();
+    let keeping_last = keeping_last(rules, &pairs, known)?;
     let records: HashSet<i32> = rules
         .sources
         .values()
@@ -411,10 +439,6 @@ fn recompute(
         .map(|source| source.id)
         .collect();
     let columns = |pairs: &[Pair]| -> (Vec<i64>, Vec<i64>) { pairs.iter().copied().unzip() };
-    let fresh: HashMap<Pair, Stated> = shown(pairs, &records)
-        .into_iter()
-        .map(|(pair, shown)| (pair, stated(&shown, keeping_last.contains(&pair))))
-        .collect();
     // A link of a node that came with this batch came with it too.
     let old = pairs
         .iter()
@@ -438,6 +462,20 @@ fn recompute(
             stored.insert(pair, (stated, found.want::<i16>(4) > 0));
         },
     );
+    let mut sets = Sets::open(&records);
+    let mut fresh: HashMap<Pair, Stated> = HashMap::with_capacity(pairs.len());
+    for (&pair, by) in changed {
+        let keeps_last = keeping_last.contains(&pair);
+        let before = stored.get(&pair).map(|(before, _)| before);
+        let grew = before
+            .filter(|before| !by.lessened && before.last_seen.is_some() == keeps_last)
+            .and_then(|before| Some(before.grown(&sets.grown(pair, by, before)?)));
+        let all = || Some(stated(&sets.all(pair)?, keeps_last));
+        if let Some(now) = grew.or_else(all) {
+            fresh.insert(pair, now);
+        }
+    }
+    sets.close();
     let Concerned {
         changes,
         new,
@@ -445,7 +483,7 @@ fn recompute(
         ..
     } = concerned;
     let mut other = Vec::new();
-    for pair in pairs {
+    for pair in &pairs {
         match (stored.get(pair), fresh.get(pair)) {
             (Some((_, refused)), None) => {
                 unlinked.push(*pair);
@@ -507,47 +545,110 @@ fn recompute(
     Ok(())
 }
 
-/// What all the sets that show these links say of them.
-fn shown(pairs: &[Pair], records: &HashSet<i32>) -> HashMap<Pair, Shown> {
-    let mut sets = LookUp::open("cdp.set_links", &["low", "high"], &["set_id"]);
-    let mut evidence = LookUp::open(
-        "cdp.set_evidence",
-        &["set_id"],
-        &["linked_at", "first_seen", "last_seen", "source_id"],
-    );
-    let mut shown: HashMap<Pair, Shown> = HashMap::with_capacity(pairs.len());
-    for &pair in pairs {
+/// The sets that show links, and what shows them.
+struct Sets<'a> {
+    sets: LookUp,
+    evidence: LookUp,
+    /// The sources whose records confirm.
+    records: &'a HashSet<i32>,
+}
+
+impl<'a> Sets<'a> {
+    fn open(records: &'a HashSet<i32>) -> Self {
+        Self {
+            sets: LookUp::open("cdp.set_links", &["low", "high"], &["set_id"]),
+            evidence: LookUp::open(
+                "cdp.set_evidence",
+                &["set_id"],
+                &["linked_at", "first_seen", "last_seen", "source_id"],
+            ),
+            records,
+        }
+    }
+
+    /// What all the sets that show a link say of it; none if there are none.
+    fn all(&mut self, pair: Pair) -> Option<Shown> {
+        let mut shown = None;
+        self.each(pair, |evidence, set| {
+            evidence(set, &mut shown);
+            true
+        });
+        shown
+    }
+
+    /// What the changed sets say of a link of which more is known than was before. That of all others is
+    /// what it was; while the link is not confirmed they all say the same, and one of them speaks for all.
+    fn grown(&mut self, pair: Pair, by: &ByChanged, before: &Stated) -> Option<Shown> {
+        let mut shown = None;
+        for &set in &by.sets {
+            show(&mut self.evidence, self.records, set, &mut shown);
+        }
+        if !before.confirmed {
+            let changed: HashSet<i64> = by.sets.iter().copied().collect();
+            self.each(pair, |evidence, set| {
+                let other = !changed.contains(&set) && evidence(set, &mut shown);
+                !other
+            });
+        }
+        shown
+    }
+
+    /// Gives `each` the sets that show a link, and what reads the evidence of one, until it says false.
+    fn each(
+        &mut self,
+        pair: Pair,
+        mut each: impl FnMut(&mut dyn FnMut(i64, &mut Option<Shown>) -> bool, i64) -> bool,
+    ) {
+        let Self {
+            sets,
+            evidence,
+            records,
+        } = self;
         sets.find(
             |values| {
                 values.put(pair.0).put(pair.1);
             },
             |found| {
-                let set: i64 = found.want(1);
-                evidence.find(
-                    |values| {
-                        values.put(set);
-                    },
-                    |found| {
-                        let source = found.want(4);
-                        let by_set = Shown {
-                            linked_at: time::from_pg(found.want(1)),
-                            first_seen: time::from_pg(found.want(2)),
-                            last_seen: time::from_pg(found.want(3)),
-                            source,
-                            confirmed: records.contains(&source),
-                        };
-                        shown
-                            .entry(pair)
-                            .and_modify(|known| known.join(&by_set))
-                            .or_insert(by_set);
-                        true
-                    },
-                );
-                true
+                let mut read = |set, shown: &mut Option<Shown>| show(evidence, records, set, shown);
+                each(&mut read, found.want(1))
             },
         );
     }
-    sets.close();
-    evidence.close();
-    shown
+
+    fn close(self) {
+        self.sets.close();
+        self.evidence.close();
+    }
+}
+
+/// Adds what a set says of the links that it shows; whether anything shows the set.
+fn show(
+    evidence: &mut LookUp,
+    records: &HashSet<i32>,
+    set: i64,
+    shown: &mut Option<Shown>,
+) -> bool {
+    let mut any = false;
+    evidence.find(
+        |values| {
+            values.put(set);
+        },
+        |found| {
+            let source = found.want(4);
+            let by_set = Shown {
+                linked_at: time::from_pg(found.want(1)),
+                first_seen: time::from_pg(found.want(2)),
+                last_seen: time::from_pg(found.want(3)),
+                source,
+                confirmed: records.contains(&source),
+            };
+            match shown {
+                Some(known) => known.join(&by_set),
+                None => *shown = Some(by_set),
+            }
+            any = true;
+            true
+        },
+    );
+    any
 }

@@ -64,7 +64,7 @@ pub fn update(
     sets.extend(shared::update(rules, &evidence.appeared, known)?);
     sets.sort_unstable();
     sets.dedup();
-    let mut concerned = links::derive(rules, &sets, known)?;
+    let mut concerned = links::derive(rules, &sets, &evidence.recounted, known)?;
     slices::update(rules, &evidence.shown, &evidence.recounted, &mut concerned)?;
     matched::replace(matches, &mut concerned)?;
     let outcome = graph::update(rules, concerned, known)?;
