@@ -46,6 +46,7 @@ pub fn rows<T>(sql: &str, args: &Args, mut read: impl FnMut(Row) -> T) -> Vec<T>
     with(sql, args, None, |table| {
         let mut out = Vec::with_capacity(table.len());
         for tuple in table {
+            pgrx::check_for_interrupts!();
             out.push(read(Row(tuple)));
         }
         out

@@ -6,7 +6,7 @@ use cdp_engine::graph::{Evidence, Link, Node, chain};
 
 use super::step::{self, Ground, Step, Tie};
 use crate::args;
-use crate::pg::{Error, Result, sql, time};
+use crate::pg::{Error, Result, sql, thread, time};
 use crate::rules::Rules;
 
 /// The shortest chain of accepted links between two nodes of a profile; of a long one, the first
@@ -63,16 +63,12 @@ pub fn chain_within(
             first_seen: row.get(4).map_or(0, time::from_pg),
         },
     );
-    let Some(chain) = chain(
-        &nodes,
-        &links,
-        &rules.type_rules,
-        position[&from],
-        position[&to],
-    ) else {
+    let mut at = position[&from];
+    let ends = (at, position[&to]);
+    let (nodes, links, found) = chained(rules, nodes, links, ends)?;
+    let Some(chain) = found else {
         return Err(Error::internal("a profile that its links do not join"));
     };
-    let mut at = position[&from];
     chain
         .into_iter()
         .take(most)
@@ -95,4 +91,25 @@ pub fn chain_within(
             step::of(rules, &tie)
         })
         .collect()
+}
+
+/// Where it takes a moment it is left to a thread, so that a cancel is followed at once.
+#[allow(clippy::type_complexity)]
+fn chained(
+    rules: &Rules,
+    nodes: Vec<Node>,
+    links: Vec<Link>,
+    (from, to): (u32, u32),
+) -> Result<(Vec<Node>, Vec<Link>, Option<Vec<usize>>)> {
+    const FEW: usize = 10_000;
+    let few = nodes.len() < FEW;
+    let type_rules = rules.type_rules.clone();
+    let find = move || {
+        let found = chain(&nodes, &links, &type_rules, from, to);
+        (nodes, links, found)
+    };
+    match few {
+        true => Ok(find()),
+        false => thread::run(move |_| find()),
+    }
 }
