@@ -17,7 +17,7 @@ const LATE: Duration = Duration::from_secs(5);
 const MISSES: u32 = 20;
 
 /// At so many moments, besides.
-const MOMENTS: u32 = 6;
+const MOMENTS: u32 = 3;
 
 /// Where a statement was cancelled, and how long it went on.
 #[derive(Debug)]
