@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use cdp_engine::background::Cancel;
-use cdp_engine::matching::blocking::{self, Blocks, Budget, choose, estimate_recall};
+use cdp_engine::matching::blocking::{self, Blocks, Budget, Captures, Hashed, choose};
 use cdp_engine::matching::cluster::{ScoredPair, Settings, Tree};
 use cdp_engine::matching::model::probability;
 use cdp_engine::matching::score::Scorer;
@@ -232,8 +232,9 @@ fn main() {
     };
     let scorer = Scorer::new(&model, records).expect("of these records");
     phase("prepare");
+    let hashed = Hashed::new(records);
     let rules = choose(
-        records,
+        &hashed,
         &Budget::of(records.len()),
         &blocking,
         None,
@@ -241,7 +242,8 @@ fn main() {
     )
     .expect("rules");
     phase("choose");
-    let blocks = Blocks::build(records, &rules, &blocking, &cancel, &done).expect("blocks");
+    let blocks = Blocks::build(&hashed, &rules, &blocking, &cancel, &done).expect("blocks");
+    drop(hashed);
     phase("block");
     let truth = loaded.truth.as_deref();
     let states = blocks
@@ -249,14 +251,20 @@ fn main() {
             blocking.threads,
             &cancel,
             &done,
-            || (scorer.scoring(), Vec::new(), [0_u64; 2]),
-            |(scoring, kept, counts), chunk| {
-                for &(a, b) in chunk.pairs {
+            || {
+                let (kept, captures) = (Vec::new(), Captures::default());
+                (scorer.scoring(), kept, captures, [0_u64; 2])
+            },
+            |(scoring, kept, captures, counts), chunk| {
+                for (&(a, b), rules) in chunk.pairs.iter().zip(chunk.rules) {
                     counts[0] += 1;
                     counts[1] += u64::from(
                         truth.is_some_and(|truth| truth[a as usize] == truth[b as usize]),
                     );
                     let weight = scoring.weight(a, b);
+                    if weight > -500 {
+                        captures.add(*rules, probability(weight));
+                    }
                     if weight >= KEPT {
                         kept.push(ScoredPair { a, b, weight });
                     }
@@ -264,18 +272,14 @@ fn main() {
             },
         )
         .expect("pairs");
-    let counts = states.iter().fold([0, 0], |sum, (_, _, counts)| {
-        [sum[0] + counts[0], sum[1] + counts[1]]
-    });
-    let pairs: Vec<ScoredPair> = states.into_iter().flat_map(|(_, kept, _)| kept).collect();
+    let (mut pairs, mut captures, mut counts) = (Vec::new(), Captures::default(), [0, 0]);
+    for (_, kept, found, of_thread) in states {
+        pairs.extend(kept);
+        captures.merge(&found);
+        counts = [counts[0] + of_thread[0], counts[1] + of_thread[1]];
+    }
+    let recall = captures.recall(rules.len());
     phase("score");
-    let recall = estimate_recall(
-        rules.len(),
-        pairs
-            .iter()
-            .filter(|pair| pair.weight > -500)
-            .map(|pair| (blocks.mask(pair.a, pair.b), probability(pair.weight))),
-    );
     let score = |pairs: &[(u32, u32)]| {
         let mut scoring = scorer.scoring();
         pairs

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use serde::{Deserialize, Serialize};
 
-use super::blocking::{self, BlockingError, Blocks, Budget, Rule};
+use super::blocking::{self, BlockingError, Blocks, Budget, Captures, Hashed, Rule};
 use super::cluster::{self, ScoredPair, Tree};
 use super::model::Verdict;
 use super::report::{Findings, Found, Histogram, Point};
@@ -193,9 +193,10 @@ impl Matcher {
         let mut model = train(spec, records, decisions, cancel, progress)?;
         progress("blocking rules", 0.0);
         let budget = Budget::of(records.len());
-        let rules = blocking::choose(records, &budget, &limits.blocking(), None, cancel)?;
+        let hashed = Hashed::new(records);
+        let rules = blocking::choose(&hashed, &budget, &limits.blocking(), None, cancel)?;
         let scorer = Scorer::new(&model, records)?;
-        let scored = score(&scorer, &rules, records, tied, limits, cancel, progress)?;
+        let scored = score(&scorer, &rules, hashed, tied, limits, cancel, progress)?;
         let tree = tree(&scorer, records, &scored.pairs, limits, cancel)?;
         let chosen = match spec.settings.precision {
             None => tree.best(scored.missed).map(|best| best.threshold),
@@ -239,7 +240,7 @@ impl Matcher {
         let scored = score(
             &scorer,
             &self.rules,
-            records,
+            Hashed::new(records),
             tied,
             limits,
             cancel,
@@ -296,7 +297,7 @@ fn alone(verdict: &Verdict, tied: bool) -> Option<Kind> {
 fn score(
     scorer: &Scorer<'_>,
     rules: &[Rule],
-    records: &Records,
+    hashed: Hashed<'_>,
     tied: &[(u32, u32)],
     limits: &Limits,
     cancel: &Cancel,
@@ -304,18 +305,25 @@ fn score(
 ) -> Result<Scored, Failure> {
     progress("blocks", 0.0);
     let done = AtomicU64::new(0);
-    let blocks = Blocks::build(records, rules, &limits.blocking(), cancel, &done)?;
+    let blocks = Blocks::build(&hashed, rules, &limits.blocking(), cancel, &done)?;
+    let records = hashed.into_records();
     progress("pairs", 0.0);
     let done = AtomicU64::new(0);
     let total = blocks.pairs().max(1) as f64;
     let allowed = limits.memory.saturating_sub(blocks.memory());
     let most = allowed / size_of::<Pair>() as u64 / limits.threads.max(1) as u64 / 2;
-    let start = || (scorer.scoring(), Vec::new(), Histogram::default());
+    let start = || {
+        let (histogram, captures) = (Histogram::default(), Captures::default());
+        (scorer.scoring(), Vec::new(), histogram, captures)
+    };
     let states = blocks.stream(limits.threads, cancel, &done, start, |state, chunk| {
-        let (scoring, found, histogram) = state;
-        for &(a, b) in chunk.pairs {
+        let (scoring, found, histogram, captures) = state;
+        for (&(a, b), rules) in chunk.pairs.iter().zip(chunk.rules) {
             let verdict = scoring.verdict(a, b);
             histogram.add(verdict.weight);
+            if verdict.weight >= REVIEW {
+                captures.add(*rules, verdict.probability);
+            }
             if found.len() as u64 <= most {
                 found.extend(alone(&verdict, false).map(|kind| pair((a, b), kind, &verdict)));
             }
@@ -324,7 +332,7 @@ fn score(
         progress("pairs", (done / total).min(1.0));
     });
     let states = states.ok_or(Failure::Cancelled)?;
-    let most_found = states.iter().map(|(_, found, _)| found.len() as u64).max();
+    let most_found = states.iter().map(|(_, found, ..)| found.len() as u64).max();
     if most_found.is_some_and(|found| found > most) {
         return Err(Failure::Memory {
             what: "the pairs found",
@@ -338,17 +346,13 @@ fn score(
         ..Findings::default()
     };
     let mut pairs: Vec<Pair> = Vec::new();
-    for (_, found, histogram) in states {
+    let mut captures = Captures::default();
+    for (_, found, histogram, others) in states {
         pairs.extend(found);
         findings.pairs.merge(&histogram);
+        captures.merge(&others);
     }
-    let recall = blocking::estimate_recall(
-        rules.len(),
-        pairs
-            .iter()
-            .filter(|pair| pair.weight >= REVIEW)
-            .map(|pair| (blocks.mask(pair.a, pair.b), pair.probability)),
-    );
+    let recall = captures.recall(rules.len());
     drop(blocks);
     findings.recall = Some(recall.recall);
     let mut scoring = scorer.scoring();

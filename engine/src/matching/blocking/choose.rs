@@ -11,12 +11,13 @@
 
 use std::collections::HashMap;
 
-use super::super::Records;
-use super::blocks::most_pairs;
 use super::candidates::candidates;
 use super::evidence::Evidence;
-use super::key::{self, AllParts, Found};
-use super::trial::{Sizes, Trial, Tried, cap};
+use super::given::Sizes;
+use super::key;
+use super::parts::Hashed;
+use super::report::most_pairs;
+use super::trial::{Trial, Tried, cap};
 use super::{BlockingError, MOST_RULES, Rule, Settings, threads};
 use crate::background::Cancel;
 
@@ -26,7 +27,8 @@ const TOO_MANY: f64 = 8.0;
 const WORTH_A_SECOND: f64 = 0.05;
 /// What a rule costs besides its pairs, in pairs a record.
 const A_RULE: f64 = 0.1;
-
+/// Of so many records a rule more costs more time than its pairs are worth.
+const MANY: u32 = 1 << 18;
 /// A rule that alone finds less than this share of what all find is left out.
 const IDLE: f64 = 5e-5;
 
@@ -46,7 +48,7 @@ impl Budget {
     pub fn of(records: u32) -> Self {
         Budget {
             pairs_per_record: (4e6 / f64::from(records.max(1))).clamp(8.0, 100.0),
-            rules: 24,
+            rules: if records < MANY { 32 } else { 24 },
             per_thousand: 1.0,
         }
     }
@@ -69,12 +71,13 @@ struct Step {
 /// # Errors
 /// When it is told to stop.
 pub fn choose(
-    records: &Records,
+    hashed: &Hashed<'_>,
     budget: &Budget,
     settings: &Settings,
     likely: Option<&(dyn Fn(u32, u32) -> f64 + Sync)>,
     cancel: &Cancel,
 ) -> Result<Vec<Rule>, BlockingError> {
+    let records = hashed.records;
     let rules = candidates(records);
     let names: Vec<&str> = records
         .columns
@@ -82,7 +85,7 @@ pub fn choose(
         .map(|column| column.name.as_str())
         .collect();
     let found = key::find(&rules, &names)?;
-    let parts = AllParts::of(records, &found, settings.threads);
+    let parts = hashed.parts(&found, settings.threads);
     let trial = Trial::of(records, &found, &parts, settings);
     let evidence = Evidence::of(records);
     let rough = |a, b| evidence.probability(a, b);
@@ -90,8 +93,6 @@ pub fn choose(
     let total = f64::from(records.len());
     let mut choice = Choice {
         trial: &trial,
-        found: &found,
-        likely,
         budget,
         cancel,
         total,
@@ -100,11 +101,13 @@ pub fn choose(
         taken: Vec::new(),
     };
     let positions: Vec<usize> = (0..found.len()).collect();
-    let all = choice.round(&positions)?;
+    let most = TOO_MANY * budget.pairs_per_record * total;
+    let mut all = choice.tried(&positions, |rule| trial.first(*rule, most, likely))?;
+    choice.take(&mut all)?;
     choice.leave_idle_out(&all);
     if choice.left >= WORTH_A_SECOND * budget.pairs_per_record * total {
-        let may_do: Vec<usize> = all.iter().map(|tried| tried.rule).collect();
-        choice.round(&may_do)?;
+        let mut all = choice.tried(&all, |tried| trial.again(tried, &choice.taken, likely))?;
+        choice.take(&mut all)?;
     }
     Ok(choice
         .taken
@@ -128,8 +131,6 @@ pub(super) struct Taken {
 /// What is chosen so far.
 struct Choice<'a> {
     trial: &'a Trial<'a>,
-    found: &'a [Found],
-    likely: &'a (dyn Fn(u32, u32) -> f64 + Sync),
     budget: &'a Budget,
     cancel: &'a Cancel,
     total: f64,
@@ -139,30 +140,29 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// Tries candidates on pairs that the rules taken do not give, and takes what pays. Gives back those
-    /// that may pay.
-    fn round(&mut self, candidates: &[usize]) -> Result<Vec<Tried>, BlockingError> {
-        let trial = self.trial;
-        let most = TOO_MANY * self.budget.pairs_per_record * self.total;
-        let tried = threads::each_of(candidates, trial.threads, |position| {
-            if self.cancel.is_set() {
-                return None;
-            }
-            let mut given = trial.given(self.found, &self.taken);
-            let rule = &self.found[*position];
-            let mut tried = trial.of_rule(*position, rule, most, self.likely, &mut given);
-            let taken = self.taken.iter().find(|taken| taken.rule == *position);
-            tried.taken = taken.map_or(0, |taken| taken.bands);
-            Some(tried)
+    /// Tries candidates. Gives back those that may pay.
+    fn tried<I: Sync>(
+        &self,
+        candidates: &[I],
+        work: impl Fn(&I) -> Tried + Sync,
+    ) -> Result<Vec<Tried>, BlockingError> {
+        let tried = threads::each_of(candidates, self.trial.threads, |candidate| {
+            (!self.cancel.is_set()).then(|| work(candidate))
         });
         let mut all: Vec<Tried> = tried.into_iter().flatten().collect();
         if all.len() < candidates.len() {
             return Err(BlockingError::Cancelled);
         }
         all.retain(|tried| tried.may_do(self.budget));
+        Ok(all)
+    }
+
+    /// Takes, step by step, what pays.
+    fn take(&mut self, all: &mut [Tried]) -> Result<(), BlockingError> {
+        let trial = self.trial;
         // By turn, how many pairs the block holds that a pair shares.
-        let mut shared: HashMap<usize, Vec<Vec<u64>>> = HashMap::new();
-        while let Some(step) = self.best_step(&all) {
+        let mut shared: HashMap<usize, Vec<Vec<(usize, u64)>>> = HashMap::new();
+        while let Some(step) = self.best_step(all) {
             if self.cancel.is_set() {
                 return Err(BlockingError::Cancelled);
             }
@@ -174,7 +174,7 @@ impl Choice<'_> {
                 self.taken.push(Taken {
                     rule,
                     bands: 0,
-                    sizes: trial.sizes(&self.found[rule]),
+                    sizes: trial.sizes(rule),
                 });
                 self.taken.len() - 1
             });
@@ -184,17 +184,19 @@ impl Choice<'_> {
             let sizes = &self.taken[turn].sizes;
             let shared = shared
                 .entry(turn)
-                .or_insert_with(|| trial.shared(&self.found[rule], sizes, &all));
+                .or_insert_with(|| trial.shared(rule, sizes, all));
             for (tried, shared) in all.iter_mut().zip(shared) {
-                let pairs = tried.bands.iter_mut().flat_map(|band| &mut band.pairs);
-                for (pair, in_block) in pairs.zip(shared) {
-                    if *in_block <= most {
+                let mut shared = shared.iter().filter(|(_, in_block)| *in_block <= most);
+                let mut next = shared.next();
+                for (place, pair) in tried.pairs_mut().enumerate() {
+                    if next.is_some_and(|(given, _)| *given == place) {
                         pair.given |= 1 << turn;
+                        next = shared.next();
                     }
                 }
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     /// Leaves out rules whose pairs are found by others that were taken later.

@@ -47,8 +47,28 @@ fn dates_alike(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).filter(|(a, b)| a != b).count() <= 2
 }
 
+/// Whether two changes of a letter make one of the other: two put in, left out, changed or swapped.
 fn near(a: &str, b: &str) -> bool {
-    strsim::osa_distance(a, b) <= 2
+    if a.is_ascii() && b.is_ascii() {
+        within(a.as_bytes(), b.as_bytes(), 2)
+    } else {
+        strsim::osa_distance(a, b) <= 2
+    }
+}
+
+fn within(a: &[u8], b: &[u8], changes: usize) -> bool {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[same..], &b[same..]);
+    if a.is_empty() || b.is_empty() || changes == 0 || a.len().abs_diff(b.len()) > changes {
+        return a.len().max(b.len()) <= changes;
+    }
+    let left = changes - 1;
+    within(&a[1..], &b[1..], left)
+        || within(&a[1..], b, left)
+        || within(a, &b[1..], left)
+        || a.len() > 1 && b.len() > 1 && a[0] == b[1] && a[1] == b[0] && {
+            within(&a[2..], &b[2..], left)
+        }
 }
 
 fn words_shared(a: &str, b: &str) -> bool {
@@ -115,4 +135,18 @@ impl<'a> Evidence<'a> {
 
 fn add(sum: &mut Option<f64>, bits: f64) {
     *sum = Some(sum.unwrap_or(0.0) + bits);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn near_is_a_distance_of_two(a in "[abc]{0,9}", b in "[abc]{0,9}") {
+            prop_assert_eq!(near(&a, &b), strsim::osa_distance(&a, &b) <= 2, "{} {}", a, b);
+        }
+    }
 }

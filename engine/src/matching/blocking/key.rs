@@ -4,11 +4,11 @@
 //! hashed by XXH3 (64 bits, no seed); the hashes of a rule's terms are mixed in their order.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::super::Records;
+use super::super::{Column, Records};
+use super::parts::{AllParts, Parts};
 use super::{BlockingError, Part, Rule};
 
 /// How many parts of a record count for one term, the first by hash.
@@ -20,7 +20,7 @@ pub(super) fn hash(text: &str) -> u64 {
     xxh3_64(text.as_bytes())
 }
 
-fn mix(so_far: u64, part: u64) -> u64 {
+pub(super) fn mix(so_far: u64, part: u64) -> u64 {
     let mixed = (so_far.rotate_left(29) ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     mixed ^ (mixed >> 32)
 }
@@ -62,106 +62,10 @@ pub(crate) fn find(rules: &[Rule], columns: &[&str]) -> Result<Vec<Found>, Block
         .collect()
 }
 
-/// The parts of the distinct values of a column, hashed.
-#[derive(Debug)]
-pub(super) struct Parts {
-    /// Where those of each value end in `hashes`; none when each value has just one.
-    ends: Option<Vec<u32>>,
-    hashes: Vec<u64>,
-}
-
-impl Parts {
-    fn of_column(records: &Records, column: usize, part: Part) -> Self {
-        let values = &records.columns[column].values;
-        let mut hashes = Vec::with_capacity(values.len());
-        let mut ends = Vec::with_capacity(values.len());
-        let mut one_each = true;
-        for value in values {
-            let start = hashes.len();
-            part.of(&value.text, |text| {
-                let hash = hash(text);
-                if !hashes[start..].contains(&hash) {
-                    hashes.push(hash);
-                }
-            });
-            one_each &= hashes.len() == start + 1;
-            ends.push(hashes.len() as u32);
-        }
-        Parts {
-            ends: (!one_each).then_some(ends),
-            hashes,
-        }
-    }
-
-    fn of(&self, value: u32) -> &[u64] {
-        let value = value as usize;
-        match &self.ends {
-            None => &self.hashes[value..=value],
-            Some(ends) => {
-                let start = if value == 0 { 0 } else { ends[value - 1] };
-                &self.hashes[start as usize..ends[value] as usize]
-            }
-        }
-    }
-}
-
-/// The parts of values that some rules want, each worked out once.
-#[derive(Debug, Default)]
-pub(super) struct AllParts(HashMap<(usize, Part), Parts>);
-
-impl AllParts {
-    /// Those that the rules want; `threads` at a time.
-    pub fn of(records: &Records, rules: &[Found], threads: usize) -> Self {
-        let mut wanted: Vec<(usize, Part)> = rules
-            .iter()
-            .flat_map(|rule| &rule.terms)
-            .flat_map(|(columns, part)| columns.iter().map(|column| (*column, *part)))
-            .collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let made = super::threads::each_of(&wanted, threads, |(column, part)| {
-            Parts::of_column(records, *column, *part)
-        });
-        AllParts(wanted.into_iter().zip(made).collect())
-    }
-
-    fn get(&self, column: usize, part: Part) -> &Parts {
-        &self.0[&(column, part)]
-    }
-
-    /// The records with any part of these columns that has none of the bits.
-    pub fn with_any(
-        &self,
-        records: &Records,
-        (columns, part): &(Vec<usize>, Part),
-        left_out: u64,
-    ) -> Vec<u32> {
-        let columns: Vec<(usize, Vec<bool>)> = columns
-            .iter()
-            .map(|column| {
-                let parts = self.get(*column, *part);
-                let values = 0..records.columns[*column].values.len() as u32;
-                let with =
-                    values.map(|value| parts.of(value).iter().any(|part| part & left_out == 0));
-                (*column, with.collect())
-            })
-            .collect();
-        (0..records.len())
-            .filter(|record| {
-                columns.iter().any(|(column, with)| {
-                    let mut values = records.columns[*column].of(*record).iter();
-                    values.any(|value| with[*value as usize])
-                })
-            })
-            .collect()
-    }
-}
-
 /// Works out keys by one rule, record after record.
 #[derive(Debug)]
 pub(super) struct Keys<'a> {
-    records: &'a Records,
-    terms: Vec<Vec<(usize, &'a Parts)>>,
+    terms: Vec<Vec<(&'a Column, &'a Parts)>>,
     left_out: u64,
     keys: Vec<u64>,
     parts: Vec<u64>,
@@ -174,12 +78,12 @@ impl<'a> Keys<'a> {
             .terms
             .iter()
             .map(|(columns, part)| {
-                let of_column = |column: &usize| (*column, parts.get(*column, *part));
+                let of_column =
+                    |column: &usize| (&records.columns[*column], parts.get(*column, *part));
                 columns.iter().map(of_column).collect()
             })
             .collect();
         Keys {
-            records,
             terms,
             left_out: 0,
             keys: Vec::new(),
@@ -212,7 +116,7 @@ impl<'a> Keys<'a> {
         for (position, term) in self.terms.iter().enumerate() {
             let mut part = None;
             for (column, parts) in term {
-                for value in self.records.columns[*column].of(record) {
+                for value in column.of(record) {
                     match (parts.of(*value), part) {
                         ([], _) => {}
                         ([hash], None) => part = Some(*hash),
@@ -234,7 +138,7 @@ impl<'a> Keys<'a> {
         for (position, term) in self.terms.iter().enumerate() {
             self.parts.clear();
             for (column, parts) in term {
-                for value in self.records.columns[*column].of(record) {
+                for value in column.of(record) {
                     self.parts.extend_from_slice(parts.of(*value));
                 }
             }

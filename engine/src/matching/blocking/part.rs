@@ -101,19 +101,28 @@ impl FromStr for Part {
 
 impl Part {
     /// Gives each such part of a value, as text. The same one may come twice.
-    pub fn of(self, text: &str, mut give: impl FnMut(&str)) {
+    pub fn of(self, text: &str, give: impl FnMut(&str)) {
+        self.write(text, &mut String::new(), give);
+    }
+
+    /// As [`of`](Self::of), where `written` is overwritten by what is no part of the text as it stands.
+    pub(super) fn write(self, text: &str, written: &mut String, mut give: impl FnMut(&str)) {
+        written.clear();
         match self {
-            Part::Value => give_filled(text, &mut give),
+            Part::Value => give_filled(text, give),
             Part::Prefix(length) => {
-                let start: String = solid(text).take(usize::from(length)).collect();
-                give_filled(&start, &mut give);
+                written.extend(solid(text).take(usize::from(length)));
+                give_filled(written, give);
             }
             Part::Suffix(length) => {
-                let length = usize::from(length);
-                let letters: Vec<char> = solid(text).collect();
-                if letters.len() >= length {
-                    let end: String = letters[letters.len() - length..].iter().collect();
-                    give(&end);
+                let mut letters = text.char_indices().rev();
+                let start = letters
+                    .by_ref()
+                    .filter(|(_, letter)| letter.is_alphanumeric())
+                    .nth(usize::from(length).saturating_sub(1));
+                if let Some((start, _)) = start {
+                    written.extend(solid(&text[start..]));
+                    give(written);
                 }
             }
             Part::Phonetic => words(text).for_each(|word| phonetic::codes(word, &mut give)),
@@ -123,11 +132,17 @@ impl Part {
             Part::Sorted => {
                 let mut words: Vec<&str> = words(text).collect();
                 words.sort_unstable();
-                give_filled(&words.join(" "), &mut give);
+                for word in words {
+                    if !written.is_empty() {
+                        written.push(' ');
+                    }
+                    written.push_str(word);
+                }
+                give_filled(written, give);
             }
             Part::Compact => {
-                let letters: String = solid(text).collect();
-                give_filled(&letters, &mut give);
+                written.extend(solid(text));
+                give_filled(written, give);
             }
             Part::Number => {
                 if let Some(start) = text.find(|letter: char| letter.is_ascii_digit()) {
@@ -136,7 +151,7 @@ impl Part {
                         .find(|letter: char| !letter.is_ascii_digit())
                         .unwrap_or(rest.len());
                     let number = rest[..end].trim_start_matches('0');
-                    give_filled(number, &mut give);
+                    give_filled(number, give);
                 }
             }
             Part::Letters => words(text)
@@ -149,26 +164,28 @@ impl Part {
                     return;
                 };
                 let user = before.split('+').next().unwrap_or(before);
-                let user: String = solid(user).collect();
-                give_filled(&user, &mut give);
+                written.extend(solid(user));
+                give_filled(written, give);
             }
             Part::Year | Part::YearMonth | Part::MonthDay | Part::YearDay => {
                 let Some((year, month, day)) = date(text) else {
                     return;
                 };
-                match self {
-                    Part::Year => give(year),
-                    Part::YearMonth => give(&format!("{year}-{month}")),
-                    Part::YearDay => give(&format!("{year}--{day}")),
-                    _ => give(&format!("{}-{}", month.min(day), month.max(day))),
-                }
+                let parts: &[&str] = match self {
+                    Part::Year => &[year],
+                    Part::YearMonth => &[year, "-", month],
+                    Part::YearDay => &[year, "--", day],
+                    _ => &[month.min(day), "-", month.max(day)],
+                };
+                written.extend(parts.iter().copied());
+                give(written);
             }
             Part::Cell(decimals) => cells(text, decimals, give),
         }
     }
 }
 
-fn give_filled(text: &str, give: &mut impl FnMut(&str)) {
+fn give_filled(text: &str, mut give: impl FnMut(&str)) {
     if !text.is_empty() {
         give(text);
     }
@@ -178,7 +195,7 @@ fn solid(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().filter(|letter| letter.is_alphanumeric())
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_alphanumeric() && !is_mark(letter))
         .filter(|word| !word.is_empty())
 }

@@ -18,29 +18,53 @@ pub struct Recall {
     pub recall: f64,
 }
 
-/// Estimates the share of the pairs of one person that rules find, from pairs that they found: for each
-/// which of so many rules have it ([`Blocks::mask`](super::Blocks::mask)), and the probability that it is
-/// one person. A sample will do.
-pub fn estimate_recall(rules: usize, pairs: impl IntoIterator<Item = (u64, f64)>) -> Recall {
-    let (mut found, mut once, mut twice) = (0.0f64, 0.0f64, 0.0f64);
-    for (mask, probability) in pairs {
-        found += probability;
-        match mask.count_ones() {
-            1 => once += probability,
-            2 => twice += probability,
+/// By how many rules pairs of one person were found. The order of pairs does not matter: sums are of whole
+/// numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Captures {
+    found: u64,
+    once: u64,
+    twice: u64,
+}
+
+/// The probability of a pair is counted in so small parts.
+const PARTS: f64 = (1u64 << 32) as f64;
+
+impl Captures {
+    /// Counts a pair: which rules have it ([`Chunk::rules`](super::Chunk::rules)), and the probability that
+    /// it is one person.
+    pub fn add(&mut self, rules: u64, probability: f64) {
+        let parts = (probability * PARTS) as u64;
+        self.found += parts;
+        match rules.count_ones() {
+            1 => self.once += parts,
+            2 => self.twice += parts,
             _ => {}
         }
     }
-    let turns = rules.max(1) as f64;
-    let missed = (turns - 1.0) / turns * once * (once - 1.0).max(0.0) / (2.0 * (twice + 1.0));
-    Recall {
-        found,
-        missed,
-        recall: if found > 0.0 {
-            found / (found + missed)
-        } else {
-            1.0
-        },
+
+    /// Counts what others have counted.
+    pub fn merge(&mut self, other: &Captures) {
+        self.found += other.found;
+        self.once += other.once;
+        self.twice += other.twice;
+    }
+
+    /// The share of the pairs of one person that so many rules find.
+    pub fn recall(&self, rules: usize) -> Recall {
+        let [found, once, twice] =
+            [self.found, self.once, self.twice].map(|parts| parts as f64 / PARTS);
+        let turns = rules.max(1) as f64;
+        let missed = (turns - 1.0) / turns * once * (once - 1.0).max(0.0) / (2.0 * (twice + 1.0));
+        Recall {
+            found,
+            missed,
+            recall: if found > 0.0 {
+                found / (found + missed)
+            } else {
+                1.0
+            },
+        }
     }
 }
 
@@ -53,12 +77,15 @@ mod tests {
         // Four rules, each of which finds a pair with the same chance: binomial counts.
         for chance in [0.9f64, 0.6, 0.4] {
             let total = 100_000.0;
-            let pairs = (1u64..16).map(|mask| {
-                let hits = mask.count_ones() as i32;
+            let mut captures = Captures::default();
+            for rules in 1u64..16 {
+                let hits = rules.count_ones() as i32;
                 let share = chance.powi(hits) * (1.0 - chance).powi(4 - hits);
-                (mask, share * total)
-            });
-            let recall = estimate_recall(4, pairs);
+                let mut others = Captures::default();
+                others.add(rules, share * total);
+                captures.merge(&others);
+            }
+            let recall = captures.recall(4);
             let truth = 1.0 - (1.0 - chance).powi(4);
             assert!((recall.found / total - truth).abs() < 1e-9);
             assert!(
@@ -71,7 +98,9 @@ mod tests {
 
     #[test]
     fn nothing_found_is_nothing_missed() {
-        assert_eq!(estimate_recall(3, []).recall, 1.0);
-        assert_eq!(estimate_recall(3, [(1, 1.0)]).recall, 1.0);
+        assert_eq!(Captures::default().recall(3).recall, 1.0);
+        let mut one = Captures::default();
+        one.add(1, 1.0);
+        assert_eq!(one.recall(3).recall, 1.0);
     }
 }

@@ -2,38 +2,53 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Works on each item, whichever state is free; there are as many threads as states.
+pub(crate) fn with_states<I: Sync, S: Send>(
+    items: &[I],
+    states: &mut [S],
+    work: impl Fn(&mut S, usize, &I) + Sync,
+) {
+    let next = AtomicUsize::new(0);
+    let run = |state: &mut S| {
+        loop {
+            let position = next.fetch_add(1, Ordering::Relaxed);
+            match items.get(position) {
+                Some(item) => work(state, position, item),
+                None => return,
+            }
+        }
+    };
+    let Some((first, others)) = states.split_first_mut() else {
+        return;
+    };
+    let wanted = items.len().saturating_sub(1).min(others.len());
+    std::thread::scope(|scope| {
+        let run = &run;
+        let others: Vec<_> = others[..wanted]
+            .iter_mut()
+            .map(|state| scope.spawn(move || run(state)))
+            .collect();
+        run(first);
+        for other in others {
+            if let Err(panic) = other.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+}
+
 /// Works on each item; the results are in the order of the items.
 pub(crate) fn each_of<I: Sync, R: Send>(
     items: &[I],
     threads: usize,
     work: impl Fn(&I) -> R + Sync,
 ) -> Vec<R> {
-    let threads = threads.clamp(1, items.len().max(1));
-    if threads == 1 {
-        return items.iter().map(work).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let run = || {
-        let mut done = Vec::new();
-        loop {
-            let position = next.fetch_add(1, Ordering::Relaxed);
-            match items.get(position) {
-                Some(item) => done.push((position, work(item))),
-                None => return done,
-            }
-        }
-    };
-    let mut all: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-        let mut all = run();
-        for other in others {
-            match other.join() {
-                Ok(done) => all.extend(done),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        all
+    let mut states: Vec<Vec<(usize, R)>> = Vec::new();
+    states.resize_with(threads.clamp(1, items.len().max(1)), Vec::new);
+    with_states(items, &mut states, |done, position, item| {
+        done.push((position, work(item)));
     });
+    let mut all: Vec<(usize, R)> = states.into_iter().flatten().collect();
     all.sort_unstable_by_key(|(position, _)| *position);
     all.into_iter().map(|(_, result)| result).collect()
 }
@@ -64,5 +79,18 @@ mod tests {
         assert_eq!(each_of(&[], 3, |item: &u8| *item), [0u8; 0]);
         assert_eq!(ranges(5, 2), [0..2, 2..4, 4..5]);
         assert_eq!(ranges(0, 2), [0..0; 0]);
+    }
+
+    #[test]
+    fn each_item_meets_one_state() {
+        let items: Vec<usize> = (0..1000).collect();
+        for threads in 1..4 {
+            let mut sums = vec![0; threads];
+            with_states(&items, &mut sums, |sum, position, item| {
+                assert_eq!(position, *item);
+                *sum += item;
+            });
+            assert_eq!(sums.iter().sum::<usize>(), 499_500);
+        }
     }
 }
