@@ -21,6 +21,7 @@ mod picture;
 pub mod regrouped;
 pub mod resolve;
 mod shared;
+mod shown;
 pub mod slices;
 
 use asserted::Pair;
