@@ -18,7 +18,7 @@ use cdp_engine::matching::blocking::{self, Blocks, Budget, Captures, Hashed, cho
 use cdp_engine::matching::cluster::{ScoredPair, Settings, Tree};
 use cdp_engine::matching::model::probability;
 use cdp_engine::matching::score::Scorer;
-use cdp_engine::matching::{Meaning, Model, Records, Spec, train};
+use cdp_engine::matching::{Meaning, Model, Records, Spec, train_and_prepare};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -219,7 +219,7 @@ fn main() {
     let records = &loaded.records;
     phase("read");
     let showing = args.iter().any(|arg| arg == "--show");
-    let model = train(&spec, records, &[], &cancel, &|stage, _| {
+    let (model, prepared) = train_and_prepare(&spec, records, &[], &cancel, &|stage, _| {
         if showing {
             eprintln!("{:.3} s: {stage}", start.elapsed().as_secs_f64());
         }
@@ -230,7 +230,7 @@ fn main() {
         second: loaded.second,
         ..blocking::Settings::default()
     };
-    let scorer = Scorer::new(&model, records).expect("of these records");
+    let scorer = Scorer::trained(&model, records, prepared).expect("of these records");
     phase("prepare");
     let hashed = Hashed::new(records);
     let rules = choose(
@@ -256,19 +256,19 @@ fn main() {
                 (scorer.scoring(), kept, captures, [0_u64; 2])
             },
             |(scoring, kept, captures, counts), chunk| {
-                for (&(a, b), rules) in chunk.pairs.iter().zip(chunk.rules) {
+                scoring.weights(chunk.pairs, |place, weight| {
+                    let (a, b) = chunk.pairs[place];
                     counts[0] += 1;
                     counts[1] += u64::from(
                         truth.is_some_and(|truth| truth[a as usize] == truth[b as usize]),
                     );
-                    let weight = scoring.weight(a, b);
                     if weight > -500 {
-                        captures.add(*rules, probability(weight));
+                        captures.add(chunk.rules[place], probability(weight));
                     }
                     if weight >= KEPT {
                         kept.push(ScoredPair { a, b, weight });
                     }
-                }
+                });
             },
         )
         .expect("pairs");

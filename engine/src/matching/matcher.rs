@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::blocking::{self, BlockingError, Blocks, Budget, Captures, Hashed, Rule};
 use super::cluster::{self, ScoredPair, Tree};
 use super::model::Verdict;
+use super::prepare::most_bytes;
 use super::report::{Findings, Found, Histogram, Point};
 use super::score::{SURE, Scorer};
-use super::{Error, Model, Progress, Records, Spec, train};
+use super::{Error, Model, Progress, Records, Spec, train_and_prepare};
 use crate::background::Cancel;
 
 /// Weights at which a pair is one thing or another: hundredths of a bit.
@@ -144,6 +145,18 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// What is left beside something that takes so many bytes.
+    fn beside(&self, what: &'static str, bytes: usize) -> Result<Self, Failure> {
+        match self.memory.checked_sub(bytes as u64) {
+            Some(memory) if memory > 0 => Ok(Limits { memory, ..*self }),
+            _ => Err(Failure::Memory {
+                what,
+                needed: bytes as u64,
+                allowed: self.memory,
+            }),
+        }
+    }
+
     fn blocking(&self) -> blocking::Settings {
         blocking::Settings {
             memory: self.memory,
@@ -172,6 +185,9 @@ struct Scored {
     missed: f64,
 }
 
+/// What training and scoring look at.
+const FORMS: &str = "the forms of values";
+
 /// The sample of records that are weighed with a copy of themselves.
 const COPIES: usize = 100_000;
 
@@ -190,12 +206,14 @@ impl Matcher {
         cancel: &Cancel,
         progress: Progress<'_>,
     ) -> Result<(Self, Run), Failure> {
-        let mut model = train(spec, records, decisions, cancel, progress)?;
+        limits.beside(FORMS, most_bytes(records))?;
+        let (mut model, prepared) = train_and_prepare(spec, records, decisions, cancel, progress)?;
+        let limits = &limits.beside(FORMS, prepared.bytes())?;
         progress("blocking rules", 0.0);
         let budget = Budget::of(records.len());
         let hashed = Hashed::new(records);
         let rules = blocking::choose(&hashed, &budget, &limits.blocking(), None, cancel)?;
-        let scorer = Scorer::new(&model, records)?;
+        let scorer = Scorer::trained(&model, records, prepared)?;
         let scored = score(&scorer, &rules, hashed, tied, limits, cancel, progress)?;
         let tree = tree(&scorer, records, &scored.pairs, limits, cancel)?;
         let chosen = match spec.settings.precision {
@@ -236,7 +254,9 @@ impl Matcher {
         cancel: &Cancel,
         progress: Progress<'_>,
     ) -> Result<Run, Failure> {
+        limits.beside(FORMS, most_bytes(records))?;
         let scorer = Scorer::new(&self.model, records)?;
+        let limits = &limits.beside(FORMS, scorer.bytes())?;
         let scored = score(
             &scorer,
             &self.rules,
@@ -318,16 +338,16 @@ fn score(
     };
     let states = blocks.stream(limits.threads, cancel, &done, start, |state, chunk| {
         let (scoring, found, histogram, captures) = state;
-        for (&(a, b), rules) in chunk.pairs.iter().zip(chunk.rules) {
-            let verdict = scoring.verdict(a, b);
+        scoring.verdicts(chunk.pairs, |place, verdict| {
             histogram.add(verdict.weight);
             if verdict.weight >= REVIEW {
-                captures.add(*rules, verdict.probability);
+                captures.add(chunk.rules[place], verdict.probability);
             }
             if found.len() as u64 <= most {
-                found.extend(alone(&verdict, false).map(|kind| pair((a, b), kind, &verdict)));
+                let kind = alone(&verdict, false);
+                found.extend(kind.map(|kind| pair(chunk.pairs[place], kind, &verdict)));
             }
-        }
+        });
         let done = done.load(std::sync::atomic::Ordering::Relaxed) as f64;
         progress("pairs", (done / total).min(1.0));
     });

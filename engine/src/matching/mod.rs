@@ -44,4 +44,4 @@ pub use model::Model;
 pub use records::{Column, Records, Value};
 pub use score::PairScore;
 pub use spec::{Error, Settings, Spec};
-pub use train::{Progress, train};
+pub use train::{Progress, train, train_and_prepare};

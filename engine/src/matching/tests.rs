@@ -1,14 +1,16 @@
 //! Tests of training and scoring as a whole.
 
 use super::comparison::Kind;
+use super::matcher::{Failure, Limits, Matcher};
 use super::meaning::Meaning;
 use super::model::{
     Class, ComparisonModel, FitStatistic, Frequencies, LevelModel, Model, VERSION, probability,
 };
+use super::prepare::most_bytes;
 use super::records::{Column, Records};
 use super::score::{SURE, Scorer, pair};
 use super::spec::{Error, Same, SamePart, Settings, Spec, SureRule};
-use super::train::train;
+use super::train::{train, train_and_prepare};
 use crate::background::Cancel;
 
 /// Numbers that chance might have given.
@@ -275,6 +277,65 @@ fn a_model_keeps_its_weights_in_json_and_for_other_records() {
     assert_eq!(pair(&again, &alone, 0, 1).expect("a score"), among);
     let sum: i32 = among.contributions.iter().map(|one| one.weight).sum();
     assert_eq!(sum, among.weight);
+}
+
+#[test]
+fn many_pairs_weigh_what_each_does() {
+    let spec = Spec::new(COLUMNS);
+    let mut records = records_of(&spec, &simulated(300, 41));
+    // Several values, and none.
+    records.push_raw(&[
+        vec!["ann", "bob"],
+        vec!["lee"],
+        vec![],
+        vec!["12345678", "5"],
+    ]);
+    records.push_raw(&[vec!["ann b"], vec!["lee", "ann"], vec![], vec!["12345679"]]);
+    let len = records.len();
+    let model = trained(&spec, &records, &[]);
+    let scorer = Scorer::new(&model, &records).expect("a scorer");
+    let mut pairs: Vec<(u32, u32)> = (1..len).map(|b| (b / 2, b)).collect();
+    pairs.extend((0..len).map(|b| (len - 1, b)));
+    let mut seen = Vec::new();
+    scorer.scoring().weights(&pairs, |place, weight| {
+        let (a, b) = pairs[place];
+        assert_eq!(weight, scorer.scoring().weight(b, a), "{a} and {b}");
+        seen.push(place);
+    });
+    assert!(seen.into_iter().eq(0..pairs.len()));
+}
+
+#[test]
+fn training_takes_no_more_memory_than_it_says() {
+    let spec = Spec::new(COLUMNS.into_iter().chain([
+        ("street", Meaning::Street),
+        ("number", Meaning::HouseNumber),
+        ("other", Meaning::Phone),
+        ("note", Meaning::Text),
+    ]));
+    let mut chance = Chance(19);
+    let mut rows = simulated(1000, 43);
+    for row in &mut rows {
+        let words = [(); 6].map(|()| chance.word());
+        row.extend([words[0].clone(), format!("{}", chance.below(90))]);
+        row.extend([format!("{:09}", chance.below(1 << 29)), words.join(" ")]);
+    }
+    let records = records_of(&spec, &rows);
+    let cancel = Cancel::default();
+    let (model, prepared) =
+        train_and_prepare(&spec, &records, &[], &cancel, &|_, _| ()).expect("a model");
+    let (held, most) = (prepared.bytes(), most_bytes(&records));
+    assert!(held > 0 && held * 2 < most, "{held} of {most}");
+    let again = Scorer::new(&model, &records).expect("a scorer");
+    assert_eq!(again.bytes(), held);
+
+    let limits = Limits {
+        memory: most as u64 / 2,
+        threads: 1,
+        second: None,
+    };
+    let failed = Matcher::train(&spec, &records, &[], &[], &limits, &cancel, &|_, _| ());
+    assert!(matches!(failed, Err(Failure::Memory { .. })), "{failed:?}");
 }
 
 #[test]

@@ -21,15 +21,18 @@ fn jaro(x: &[u8], y: &[u8]) -> f64 {
         return f64::from(u8::from(x.len() == y.len()));
     }
     let reach = (x.len().max(y.len()) / 2).saturating_sub(1);
+    // Where each byte stands in y.
+    let mut places = [0_u64; 128];
+    for (at, byte) in y.iter().enumerate() {
+        places[usize::from(byte & 127)] |= 1 << at;
+    }
     let (mut of_x, mut of_y) = (0_u64, 0_u64);
     for (at, byte) in x.iter().enumerate() {
-        let to = (at + reach + 1).min(y.len());
-        let free = (at.saturating_sub(reach)..to)
-            .find(|&other| of_y >> other & 1 == 0 && y[other] == *byte);
-        if let Some(other) = free {
-            of_x |= 1 << at;
-            of_y |= 1 << other;
-        }
+        let within = u64::MAX << at.saturating_sub(reach) & u64::MAX >> (63 - (at + reach).min(63));
+        let free = places[usize::from(byte & 127)] & within & !of_y;
+        of_x |= u64::from(free != 0) << at;
+        // The lowest of them.
+        of_y |= free & free.wrapping_neg();
     }
     let common = f64::from(of_x.count_ones());
     if common == 0.0 {

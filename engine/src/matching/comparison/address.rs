@@ -1,58 +1,62 @@
 //! Addresses, and the towns they are in.
 
-use super::name::{Likeness, likeness, names, too_different};
+use super::Outcome;
+use super::comparer::{Remembered, best};
+use super::name::{Likeness, likeness, sketches, too_different};
 use super::strings::one_slip;
-use super::{Kind, Outcome, Outcomes};
-use crate::matching::prepare::{Field, Forms, Name, Prepared};
+use crate::matching::prepare::{Addresses, Field, Forms, NONE, SEVERAL};
 
-pub(super) fn address(field: &Field<'_>, x: u32, y: u32) -> Outcome {
-    let Forms::Addresses(ends) = &field.forms else {
+pub(super) fn address(field: &Field<'_>, remembered: &mut Remembered, x: u32, y: u32) -> Outcome {
+    let Forms::Addresses(addresses) = &field.forms else {
         return Outcome::MISSING;
     };
-    let split = |value: u32| {
-        let text = field.text(value);
-        let end = ends[value as usize].0 as usize;
-        (&text[..end], &text[end + 1..])
-    };
-    let ((number_a, street_a), (number_b, street_b)) = (split(x), split(y));
-    let bucket = field.bucket(x).max(field.bucket(y));
+    let (number_a, street_a) = addresses.parts[x as usize];
     if x == y {
-        return Outcome::new(if number_a.is_empty() { 3 } else { 1 }, bucket);
+        return Outcome::new(if number_a == 0 { 3 } else { 1 }, field.bucket(x));
     }
-    let numbers = match (number_a.is_empty(), number_b.is_empty()) {
-        (false, false) if number_a == number_b => Likeness::Same,
-        (false, false)
-            if number_a.len().max(number_b.len()) >= 3 && one_slip(number_a, number_b) =>
-        {
-            Likeness::Close
-        }
-        (false, false) => Likeness::Different,
-        _ => Likeness::Similar,
-    };
-    if street_a.is_empty() || street_b.is_empty() {
-        return match numbers {
-            Likeness::Same => Outcome::new(2, bucket),
-            Likeness::Similar => Outcome::MISSING,
+    let (number_b, street_b) = addresses.parts[y as usize];
+    let same_number = number_a == number_b && number_a != 0;
+    let on_value = |level: u8| Outcome::new(level, field.bucket(x).max(field.bucket(y)));
+    if street_a == 0 || street_b == 0 {
+        return match (same_number, number_a == 0 || number_b == 0) {
+            (true, _) => on_value(2),
+            (_, true) => Outcome::MISSING,
             _ => Outcome::level_only(5),
         };
     }
-    let street = |value: u32| &ends[value as usize].1;
-    let streets = streets((street_a, street(x)), (street_b, street(y)));
-    match (numbers, streets) {
-        (Likeness::Same, Likeness::Same | Likeness::Close | Likeness::Similar)
-        | (Likeness::Close, Likeness::Same) => Outcome::new(2, bucket),
-        (_, Likeness::Same) => Outcome::new(3, bucket),
-        (_, Likeness::Close) => Outcome::level_only(4),
-        _ => Outcome::level_only(5),
+    if street_a == street_b {
+        let same = same_number || close_numbers(addresses, number_a, number_b);
+        return on_value(if same { 2 } else { 3 });
+    }
+    let close = remembered.get_or(street_a, street_b, || {
+        Outcome::level_only(close_streets(addresses, street_a, street_b).into())
+    });
+    let close = close != Outcome::MISSING;
+    if same_number && (close || similar_streets(addresses, street_a, street_b)) {
+        on_value(2)
+    } else {
+        Outcome::level_only(if close { 4 } else { 5 })
     }
 }
 
-/// How much two names of streets are alike: also by the words they share.
-fn streets((a, name_a): (&str, &Name), (b, name_b): (&str, &Name)) -> Likeness {
-    let common = (name_a.letters & name_b.letters).count_ones();
-    if common * 2 < name_a.letters.count_ones().min(name_b.letters.count_ones()) {
-        return Likeness::Different;
-    }
+/// Whether house numbers differ by a slip.
+fn close_numbers(addresses: &Addresses<'_>, a: u32, b: u32) -> bool {
+    let (a, b) = (
+        &addresses.numbers[a as usize],
+        &addresses.numbers[b as usize],
+    );
+    !a.is_empty() && !b.is_empty() && a.len().max(b.len()) >= 3 && one_slip(a, b)
+}
+
+/// Whether so few letters are common that two streets are not worth a look.
+fn apart(addresses: &Addresses<'_>, a: u32, b: u32) -> bool {
+    let letters = |street: u32| addresses.sketches[street as usize].letters;
+    let (of_a, of_b) = (letters(a), letters(b));
+    (of_a & of_b).count_ones() * 2 < of_a.count_ones().min(of_b.count_ones())
+}
+
+/// How many words two streets have in common, and how many they have in all.
+fn words(a: &str, b: &str) -> (usize, usize) {
     let (mut common, mut all) = (0, b.split(' ').count());
     for word in a.split(' ') {
         match b.split(' ').any(|other| other == word) {
@@ -60,64 +64,86 @@ fn streets((a, name_a): (&str, &Name), (b, name_b): (&str, &Name)) -> Likeness {
             false => all += 1,
         }
     }
-    if common == 0 && a.as_bytes().first() != b.as_bytes().first() {
-        return Likeness::Different;
-    }
-    let likeness = likeness(a, b);
-    if likeness > Likeness::Close && common * 2 >= all {
-        likeness.min(Likeness::Similar)
-    } else {
-        likeness
-    }
+    (common, all)
 }
 
-/// Whether house and street agree.
-pub(super) fn agree(prepared: &Prepared<'_>, outcomes: &Outcomes) -> bool {
-    prepared
-        .comparisons
-        .iter()
-        .zip(outcomes)
-        .any(|(comparison, outcome)| {
-            comparison.kind == Kind::Address && matches!(outcome.level(), 1 | 2)
-        })
+/// Whether one street may be the other, mistyped.
+fn close_streets(addresses: &Addresses<'_>, a: u32, b: u32) -> bool {
+    let sketch = |street: u32| &addresses.sketches[street as usize];
+    if apart(addresses, a, b) || too_different(sketch(a), sketch(b)) {
+        return false;
+    }
+    let (a, b) = (
+        &*addresses.streets[a as usize],
+        &*addresses.streets[b as usize],
+    );
+    likeness(a, b) <= Likeness::Close && (a.as_bytes()[0] == b.as_bytes()[0] || words(a, b).0 > 0)
 }
 
-/// The best that postcode, city and region say.
-pub(super) fn place(field: &Field<'_>, a: u32, b: u32) -> Outcome {
-    let mut best = Outcome::MISSING;
+/// Whether two streets are similar, also by the words they share.
+fn similar_streets(addresses: &Addresses<'_>, a: u32, b: u32) -> bool {
+    if apart(addresses, a, b) {
+        return false;
+    }
+    let (a, b) = (
+        &*addresses.streets[a as usize],
+        &*addresses.streets[b as usize],
+    );
+    let (common, all) = words(a, b);
+    let begin_alike = a.as_bytes()[0] == b.as_bytes()[0];
+    common * 2 >= all || (common > 0 || begin_alike) && likeness(a, b) <= Likeness::Similar
+}
+
+/// The best that postcode, city and region say. `remembered` begins with what is remembered of postcodes,
+/// and `of_part` gives the cells of each of the three.
+pub(super) fn place(
+    field: &Field<'_>,
+    remembered: &mut [Remembered],
+    of_part: impl Fn(usize) -> [u32; 2],
+    a: u32,
+    b: u32,
+) -> Outcome {
     let mut differ = false;
-    for (part, field) in [field].into_iter().chain(&field.parts).enumerate() {
-        for &x in field.of(a) {
-            for &y in field.of(b) {
-                let level = part as u8 * 2 + 1;
-                let outcome = if x == y {
-                    Outcome::new(level, field.bucket(x))
-                } else {
-                    let (text_a, text_b) = (field.text(x), field.text(y));
-                    let close = match part {
-                        0 => close_postcodes(text_a, text_b),
-                        1 => {
-                            let names = names(field);
-                            !too_different(&names[x as usize], &names[y as usize])
-                                && likeness(text_a, text_b) <= Likeness::Close
-                        }
-                        _ => false,
-                    };
-                    if close {
-                        Outcome::new(level + 1, field.bucket(x).max(field.bucket(y)))
-                    } else {
-                        differ = true;
-                        continue;
-                    }
-                };
-                best = best.better(outcome);
+    let parts = std::iter::once(field).chain(&field.parts);
+    for ((part, field), remembered) in parts.enumerate().zip(remembered) {
+        let level = part as u8 * 2 + 1;
+        let mut compare = |x: u32, y: u32| {
+            if x == y {
+                return Outcome::new(level, field.bucket(x));
             }
+            let outcome = remembered.get_or(x, y, || {
+                let (text_a, text_b) = (field.text(x), field.text(y));
+                let close = match part {
+                    0 => close_postcodes(text_a, text_b),
+                    1 => {
+                        let sketches = sketches(field);
+                        !too_different(&sketches[x as usize], &sketches[y as usize])
+                            && likeness(text_a, text_b) <= Likeness::Close
+                    }
+                    _ => false,
+                };
+                match close {
+                    true => Outcome::new(level + 1, field.bucket(x).max(field.bucket(y))),
+                    false => Outcome::MISSING,
+                }
+            });
+            differ |= outcome == Outcome::MISSING;
+            outcome
+        };
+        let found = match of_part(part) {
+            [NONE, _] | [_, NONE] => Outcome::MISSING,
+            [x, y] if x < SEVERAL && y < SEVERAL => compare(x, y),
+            _ => best(field, (a, b), compare),
+        };
+        // What the next part says is worse.
+        if found != Outcome::MISSING {
+            return found;
         }
     }
-    if best == Outcome::MISSING && differ {
-        return Outcome::level_only(6);
+    match differ {
+        true => Outcome::level_only(6),
+        false => Outcome::MISSING,
     }
-    best
 }
 
 /// One sign wrong or two swapped, or the same district.

@@ -19,7 +19,13 @@ fn level(a: &Date, b: &Date) -> u8 {
     if a.digits == [0; 8] || b.digits == [0; 8] {
         return 8;
     }
-    let one_slip = one_slip_in(&a.digits, &b.digits);
+    let differ = u64::from_le_bytes(a.digits) ^ u64::from_le_bytes(b.digits);
+    let (first, last) = (
+        differ.trailing_zeros() / 8,
+        differ.checked_ilog2().unwrap_or(0) / 8,
+    );
+    // A slip touches no more than two, side by side.
+    let one_slip = last <= first + 1 && one_slip_in(&a.digits, &b.digits);
     let same_year = a.digits[..4] == b.digits[..4];
     let both_default = a.default_day && b.default_day;
     let swapped = same_year && a.digits[4..6] == b.digits[6..] && a.digits[6..] == b.digits[4..6];

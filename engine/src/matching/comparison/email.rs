@@ -1,20 +1,22 @@
 //! E-mail addresses.
 
 use super::Outcome;
-use super::name::{Likeness, likeness};
-use crate::matching::prepare::{Field, Forms};
+use super::name::{Likeness, likeness, too_different};
+use crate::matching::prepare::{Field, Forms, before_at};
 
 pub(super) fn email(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     if x == y {
         return Outcome::new(1, field.bucket(x));
     }
-    let Forms::Emails(ats) = &field.forms else {
+    let Forms::Emails(locals) = &field.forms else {
         return Outcome::MISSING;
     };
+    if too_different(&locals[x as usize], &locals[y as usize]) {
+        return Outcome::level_only(5);
+    }
     let bucket = field.bucket(x).max(field.bucket(y));
     let (text_a, text_b) = (field.text(x), field.text(y));
-    let local_a = &text_a[..ats[x as usize] as usize];
-    let local_b = &text_b[..ats[y as usize] as usize];
+    let (local_a, local_b) = (before_at(text_a), before_at(text_b));
     match likeness(local_a, local_b) {
         Likeness::Same if local_a.len() >= 4 => Outcome::new(2, bucket),
         Likeness::Same | Likeness::Close => {
@@ -34,11 +36,8 @@ pub(super) fn email(field: &Field<'_>, x: u32, y: u32) -> Outcome {
 /// Whether two addresses are alike because they are made of the names: close before the @, where no
 /// number of two digits or more is the same in both. Namesakes at one provider have such addresses.
 pub(super) fn alike_by_name(field: &Field<'_>, a: u32, b: u32, outcome: Outcome) -> bool {
-    let Forms::Emails(ats) = &field.forms else {
-        return false;
-    };
     let digits = |value: u32| -> Vec<u8> {
-        let local = &field.text(value)[..ats[value as usize] as usize];
+        let local = before_at(field.text(value));
         local.bytes().filter(u8::is_ascii_digit).collect()
     };
     matches!(outcome.level(), 3 | 4)

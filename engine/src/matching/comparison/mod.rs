@@ -2,6 +2,7 @@
 //! they agree.
 
 mod address;
+mod comparer;
 mod date;
 mod email;
 mod kind;
@@ -10,10 +11,10 @@ mod number;
 mod strings;
 mod text;
 
+pub use comparer::Comparer;
 pub use kind::{Kind, LevelKind, ValueTerm};
 
 use super::Meaning;
-use super::prepare::Prepared;
 use super::records::Records;
 use super::spec::Error;
 
@@ -58,6 +59,9 @@ impl Outcome {
         }
     }
 }
+
+/// The outcomes of a pair, comparison by comparison.
+pub type Outcomes = [Outcome; MAX_COMPARISONS];
 
 /// Buckets of counts: sixteen to a doubling.
 pub fn bucket(count: u32) -> u16 {
@@ -153,106 +157,4 @@ pub fn plan_for(records: &Records) -> Result<Vec<Comparison>, Error> {
         .map(|column| (column.name.clone(), column.meaning))
         .collect();
     plan(&meanings)
-}
-
-/// Compares pairs of records. Each thread has its own: it remembers what it has compared.
-pub struct Comparer<'a> {
-    prepared: &'a Prepared<'a>,
-    remembered: Vec<Remembered>,
-}
-
-/// Outcomes of pairs of values seen lately.
-struct Remembered(Vec<(u64, Outcome)>);
-
-const REMEMBERED_BITS: u32 = 10;
-
-impl Remembered {
-    fn get_or(&mut self, a: u32, b: u32, compare: impl FnOnce() -> Outcome) -> Outcome {
-        let (low, high) = if a < b { (a, b) } else { (b, a) };
-        // Plus one, so that an empty slot is no pair.
-        let key = (u64::from(low) << 32 | u64::from(high)) + 1;
-        let slot = (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - REMEMBERED_BITS)) as usize;
-        let entry = &mut self.0[slot];
-        if entry.0 != key {
-            *entry = (key, compare());
-        }
-        entry.1
-    }
-}
-
-/// The outcomes of a pair, comparison by comparison.
-pub type Outcomes = [Outcome; MAX_COMPARISONS];
-
-impl<'a> Comparer<'a> {
-    /// For these records.
-    pub fn new(prepared: &'a Prepared<'a>) -> Self {
-        let remembered = prepared
-            .comparisons
-            .iter()
-            .map(|_| Remembered(vec![(0, Outcome::MISSING); 1 << REMEMBERED_BITS]))
-            .collect();
-        Comparer {
-            prepared,
-            remembered,
-        }
-    }
-
-    /// What each comparison says of two records; the same whichever comes first.
-    pub fn compare(&mut self, a: u32, b: u32) -> Outcomes {
-        let mut outcomes = [Outcome::MISSING; MAX_COMPARISONS];
-        let prepared = self.prepared;
-        for (position, comparison) in prepared.comparisons.iter().enumerate() {
-            let field = &prepared.fields[position];
-            let remembered = &mut self.remembered[position];
-            let mut best = |compare: &dyn Fn(u32, u32) -> Outcome| {
-                let mut best = Outcome::MISSING;
-                for &x in field.of(a) {
-                    for &y in field.of(b) {
-                        best = best.better(remembered.get_or(x, y, || compare(x, y)));
-                    }
-                }
-                best
-            };
-            outcomes[position] = match comparison.kind {
-                Kind::Given => best(&|x, y| name::given(field, x, y)),
-                Kind::Family => best(&|x, y| name::family(field, x, y)),
-                Kind::FullName => best(&|x, y| name::full(field, x, y)),
-                Kind::Middle => best(&|x, y| name::middle(field, x, y)),
-                Kind::Birth => best(&|x, y| date::birth(field, x, y)),
-                Kind::Email => {
-                    let outcome = best(&|x, y| email::email(field, x, y));
-                    // The names say it already.
-                    if email::alike_by_name(field, a, b, outcome)
-                        && name::names_agree(prepared, &outcomes)
-                    {
-                        Outcome::MISSING
-                    } else {
-                        outcome
-                    }
-                }
-                Kind::Phone => best(&|x, y| number::phone(field, x, y)),
-                Kind::NationalId => best(&|x, y| number::national_id(field, x, y)),
-                Kind::Address => best(&|x, y| address::address(field, x, y)),
-                Kind::Place => match address::agree(prepared, &outcomes) {
-                    // Who lives in one house lives in one town.
-                    true => Outcome::MISSING,
-                    false => address::place(field, a, b),
-                },
-                Kind::Gender => {
-                    let outcome = best(&|x, y| text::gender(field, x, y));
-                    // The first name says it already.
-                    if outcome.level() == 1 && name::given_agree(prepared, &outcomes) {
-                        Outcome::MISSING
-                    } else {
-                        outcome
-                    }
-                }
-                Kind::Location => best(&|x, y| number::location(field, x, y)),
-                Kind::Category => best(&|x, y| text::category(field, x, y)),
-                Kind::Text => best(&|x, y| text::words(field, x, y)),
-            };
-        }
-        name::across(prepared, a, b, &mut outcomes);
-        outcomes
-    }
 }

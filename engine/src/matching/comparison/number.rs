@@ -3,40 +3,41 @@
 use super::{Outcome, strings};
 use crate::matching::prepare::{Field, Forms};
 
-/// Whether one digit is wrong, missing or too many, or two neighbours are swapped.
-fn one_slip(a: &str, b: &str) -> bool {
-    a.len().abs_diff(b.len()) <= 1 && a.len().min(b.len()) >= 4 && strings::one_slip(a, b)
+/// How many digits two numbers, that are not the same, have in common at their end, and whether they differ
+/// by a slip.
+fn alike(field: &Field<'_>, x: u32, y: u32) -> (u32, bool) {
+    if let Forms::Numbers(numbers) = &field.forms {
+        let (a, b) = (numbers[x as usize], numbers[y as usize]);
+        if a.0 != 0 && b.0 != 0 {
+            let slip = a.len().min(b.len()) >= 4 && a.one_slip(b);
+            return (a.common_end(b), slip);
+        }
+    }
+    let (a, b) = (field.text(x), field.text(y));
+    let common = a.bytes().rev().zip(b.bytes().rev());
+    let common = common.take_while(|(a, b)| a == b).count();
+    let slip =
+        a.len().abs_diff(b.len()) <= 1 && a.len().min(b.len()) >= 4 && strings::one_slip(a, b);
+    (common as u32, slip)
 }
 
 pub(super) fn phone(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     if x == y {
         return Outcome::new(1, field.bucket(x));
     }
-    let (a, b) = (field.text(x), field.text(y));
-    let common = a
-        .bytes()
-        .rev()
-        .zip(b.bytes().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    if common >= 7 {
+    match alike(field, x, y) {
         // With or without the country or the area.
-        Outcome::new(2, field.bucket(x).max(field.bucket(y)))
-    } else if one_slip(a, b) {
-        Outcome::level_only(3)
-    } else {
-        Outcome::level_only(4)
+        (7.., _) => Outcome::new(2, field.bucket(x).max(field.bucket(y))),
+        (_, true) => Outcome::level_only(3),
+        _ => Outcome::level_only(4),
     }
 }
 
 pub(super) fn national_id(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     if x == y {
-        Outcome::new(1, field.bucket(x))
-    } else if one_slip(field.text(x), field.text(y)) {
-        Outcome::level_only(2)
-    } else {
-        Outcome::level_only(3)
+        return Outcome::new(1, field.bucket(x));
     }
+    Outcome::level_only(if alike(field, x, y).1 { 2 } else { 3 })
 }
 
 pub(super) fn location(field: &Field<'_>, x: u32, y: u32) -> Outcome {

@@ -1,7 +1,7 @@
 //! Categories and free text.
 
 use super::Outcome;
-use super::name::{Likeness, likeness, names, too_different};
+use super::name::{Likeness, likeness, sketches, too_different};
 use crate::matching::prepare::{Field, Forms};
 
 pub(super) fn gender(_: &Field<'_>, x: u32, y: u32) -> Outcome {
@@ -13,7 +13,7 @@ pub(super) fn category(field: &Field<'_>, x: u32, y: u32) -> Outcome {
         return Outcome::new(1, field.bucket(x));
     }
     let (a, b) = (field.text(x), field.text(y));
-    let (name_a, name_b) = (&names(field)[x as usize], &names(field)[y as usize]);
+    let (name_a, name_b) = (&sketches(field)[x as usize], &sketches(field)[y as usize]);
     let several = name_a.several && name_b.several;
     if !several && too_different(name_a, name_b) {
         return Outcome::level_only(3);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::matching::prepare::ShortMap;
 use crate::matching::records::Column;
 
 /// How many values are kept with a count of their own.
@@ -27,24 +28,35 @@ pub struct Frequencies {
 impl Frequencies {
     /// Those of a column.
     pub fn of(column: &Column) -> Self {
-        let mut counts: Vec<u32> = column.values.iter().map(|value| value.count).collect();
-        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let counts: Vec<u32> = column.values.iter().map(|value| value.count).collect();
+        Self::counted(&counts, |value| {
+            column.values[value as usize].text.to_string()
+        })
+    }
+
+    /// Those of values that so many records hold, with the text of each.
+    pub(in crate::matching) fn counted(counts: &[u32], text: impl Fn(u32) -> String) -> Self {
         // All of one count are kept or none, so that the order of records says nothing.
-        let least = counts.get(KEPT).map_or(2, |&count| (count + 1).max(2));
-        let total: u64 = counts.iter().copied().map(u64::from).sum();
-        let pairs: u128 = counts
-            .iter()
-            .map(|&count| u128::from(count) * u128::from(count.saturating_sub(1)))
-            .sum();
-        let rare: Vec<u64> = counts
-            .iter()
-            .filter(|&&count| count < least)
-            .map(|&count| u64::from(count))
-            .collect();
-        let other = match rare.len() as u64 {
-            0 => 1,
-            len => ((rare.iter().sum::<u64>() + len / 2) / len).max(1) as u32,
+        let least = if counts.len() > KEPT {
+            let mut counts = counts.to_vec();
+            let (_, &mut count, _) = counts.select_nth_unstable_by(KEPT, |a, b| b.cmp(a));
+            (count + 1).max(2)
+        } else {
+            2
         };
+        let (mut total, mut pairs) = (0_u64, 0_u128);
+        let (mut rare, mut of_rare) = (0_u64, 0_u64);
+        let mut frequent = Vec::new();
+        for (value, &count) in (0..).zip(counts) {
+            total += u64::from(count);
+            pairs += u128::from(count) * u128::from(count.saturating_sub(1));
+            if count >= least {
+                frequent.push((text(value), count));
+            } else {
+                rare += 1;
+                of_rare += u64::from(count);
+            }
+        }
         Frequencies {
             total,
             distinct: counts.len() as u32,
@@ -53,19 +65,44 @@ impl Frequencies {
             } else {
                 0.0
             },
-            frequent: column
-                .values
-                .iter()
-                .filter(|value| value.count >= least)
-                .map(|value| (value.text.to_string(), value.count))
-                .collect(),
-            other,
+            frequent: frequent.into_iter().collect(),
+            other: (of_rare + rare / 2).checked_div(rare).unwrap_or(1).max(1) as u32,
         }
+    }
+
+    /// How many bytes those of so many values take at most, while they are found.
+    pub(in crate::matching) fn most_bytes(values: usize) -> usize {
+        values.min(KEPT) * 128 + values * 8
     }
 
     /// How many records hold a value, as far as it is known.
     pub fn count(&self, text: &str) -> u32 {
         self.frequent.get(text).copied().unwrap_or(self.other)
+    }
+
+    /// How many records hold a value that is not known.
+    pub(in crate::matching) fn other(&self) -> u32 {
+        self.other
+    }
+
+    /// How many values have a count of their own.
+    pub(in crate::matching) fn kept(&self) -> usize {
+        self.frequent.len()
+    }
+
+    /// The counts of the frequent ones, to be looked up often.
+    pub(in crate::matching) fn by_text(&self) -> ShortMap<&str, u32> {
+        self.frequent
+            .iter()
+            .map(|(text, &count)| (text.as_str(), count))
+            .collect()
+    }
+
+    /// What [`count`](Self::count) says of a value of those that were counted.
+    pub(in crate::matching) fn by_count(&self) -> impl Fn(u32) -> u32 + use<> {
+        let least = self.frequent.values().copied().min().unwrap_or(u32::MAX);
+        let other = self.other;
+        move |count| if count >= least { count } else { other }
     }
 
     /// Which share of all values this is.
