@@ -307,7 +307,9 @@ fn said_by(matcher: &Matcher, fields: &serde_json::Map<String, Value>) -> Result
                 continue;
             };
             known = true;
-            rows::add_json(&mut said[position], *meaning, value);
+            rows::in_json(value, &mut |text| {
+                said[position].extend(meaning.normalise(text))
+            });
         }
     }
     if known {

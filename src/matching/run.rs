@@ -1,8 +1,9 @@
 //! `cdp.train_matcher()` and `cdp.run_matcher()`, and running all anew for a rebuild.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use cdp_engine::matching::matcher::{Kind as Found, Pair, Run};
+use cdp_engine::matching::matcher::{Failure, Kind as Found, Pair, Run};
 use cdp_engine::matching::{LiveKeys, Matcher as Trained};
 use pgrx::prelude::*;
 
@@ -98,15 +99,13 @@ struct Input {
     nodes: Nodes,
     /// The pairs of records that show one identifier, each the lower place first.
     tied: Vec<(u32, u32)>,
-    /// Identifiers, each with a record that shows it.
-    shows: Vec<(i64, i64)>,
 }
 
 impl Input {
     fn read(matcher: &Matcher) -> Result<Self> {
         let nodes = rows::all(matcher)?;
-        let (tied, shows) = tied(matcher, &nodes.nodes)?;
-        Ok(Self { nodes, tied, shows })
+        let tied = tied(&nodes.shows);
+        Ok(Self { nodes, tied })
     }
 }
 
@@ -156,34 +155,20 @@ fn decisions(nodes: &[i64]) -> Result<Vec<(u32, u32, bool)>> {
     Ok(said.into_iter().filter_map(place).collect())
 }
 
-/// The pairs of records that show one identifier, each the lower place first; and by what each record is
-/// found so.
-#[allow(clippy::type_complexity)]
-fn tied(matcher: &Matcher, nodes: &[i64]) -> Result<(Vec<(u32, u32)>, Vec<(i64, i64)>)> {
-    let places: HashMap<i64, u32> = (0..).zip(nodes).map(|(n, &node)| (node, n)).collect();
-    let mut shows: Vec<(i64, i64)> = Vec::new();
-    rows::shown(matcher, |record, identifiers| {
-        let others = identifiers.iter().filter(|&&node| node != record);
-        shows.extend(others.map(|&identifier| (identifier, record)));
-    })?;
-    shows.sort_unstable();
-    shows.dedup();
+/// The pairs of records that show one identifier, each the lower place first.
+fn tied(shows: &[(i64, u32)]) -> Vec<(u32, u32)> {
     let mut tied = Vec::new();
     for group in shows.chunk_by(|one, next| one.0 == next.0) {
         if group.len() > MOST_TIED {
             continue;
         }
-        let group: Vec<u32> = group
-            .iter()
-            .filter_map(|(_, record)| places.get(record).copied())
-            .collect();
-        for (n, &a) in group.iter().enumerate() {
-            tied.extend(group[n + 1..].iter().map(|&b| (a.min(b), a.max(b))));
+        for (n, &(_, a)) in group.iter().enumerate() {
+            tied.extend(group[n + 1..].iter().map(|&(_, b)| (a.min(b), a.max(b))));
         }
     }
     tied.sort_unstable();
     tied.dedup();
-    Ok((tied, shows))
+    tied
 }
 
 /// Writes keys and what records say; what is found that is not stored so.
@@ -191,8 +176,8 @@ fn write(matcher: &Matcher, input: Input, run: Run) -> Result<Vec<Change>> {
     let found = found(&input.nodes.nodes, &run.pairs);
     drop(run);
     let changes = differences(matcher, &found)?;
-    let model = store::model(matcher)?;
-    write_keys(matcher, &model.trained, &input.nodes, input.shows)?;
+    write_records(matcher, &input.nodes)?;
+    write_keys(matcher, input.nodes)?;
     Ok(changes)
 }
 
@@ -255,72 +240,89 @@ fn differences(matcher: &Matcher, found: &[(Ends, Match)]) -> Result<Vec<Change>
     Ok(changes)
 }
 
-/// Writes what each record says, and by what it is found.
-fn write_keys(
-    matcher: &Matcher,
-    model: &Trained,
-    nodes: &Nodes,
-    shows: Vec<(i64, i64)>,
-) -> Result<()> {
-    progress::start("matching: writing keys", i64::from(nodes.records.len()));
-    for table in ["cdp.match_keys", "cdp.match_records"] {
-        sql::run(
-            &format!("DELETE FROM {table} WHERE matcher_id = $1"),
-            args![matcher.id],
-        );
-    }
-    let keys = keys_of(matcher, model)?;
-    let mut all: Vec<(i64, i16, i64)> = shows
-        .iter()
-        .map(|&(identifier, record)| (identifier, TIED, record))
-        .collect();
-    let mut shown: Vec<(i64, i64)> = shows.into_iter().map(|(i, record)| (record, i)).collect();
+/// Writes what each record says and shows.
+fn write_records(matcher: &Matcher, nodes: &Nodes) -> Result<()> {
+    progress::start("matching: writing records", i64::from(nodes.records.len()));
+    sql::run(
+        "DELETE FROM cdp.match_records WHERE matcher_id = $1",
+        args![matcher.id],
+    );
+    let mut shown: Vec<(u32, i64)> = nodes.shows.iter().map(|&(shown, n)| (n, shown)).collect();
     shown.sort_unstable();
     let mut order: Vec<u32> = (0..nodes.records.len()).collect();
     order.sort_unstable_by_key(|&n| nodes.nodes[n as usize]);
+    let columns = &nodes.records.columns;
     append(
         "cdp.match_records",
         &["node_id", "matcher_id", "said", "shown"],
-        order,
-        |values, place| {
-            let said: Vec<Vec<&str>> = nodes
-                .records
-                .columns
+        (0i64..).zip(order),
+        |values, (done, place)| {
+            if done % (1 << 14) == 0 {
+                progress::step(done);
+            }
+            let said: Vec<Vec<&str>> = columns
                 .iter()
                 .map(|column| {
                     let texts = column.of(place).iter();
                     texts.map(|&v| &*column.values[v as usize].text).collect()
                 })
                 .collect();
-            let node = nodes.nodes[place as usize];
-            all.extend(
-                keys.of(&said)
-                    .into_iter()
-                    .map(|(rule, key)| (key as i64, rule as i16, node)),
-            );
-            if place % (1 << 14) == 0 {
-                progress::step(i64::from(place));
-            }
             let said = serde_json::to_string(&said).unwrap_or_default();
-            let start = shown.partition_point(|&(record, _)| record < node);
+            let start = shown.partition_point(|&(record, _)| record < place);
             let own = shown[start..]
                 .iter()
-                .take_while(|&&(record, _)| record == node);
+                .take_while(|&&(record, _)| record == place);
             let own: Vec<i64> = own.map(|&(_, identifier)| identifier).collect();
-            let values = values.put(node).put(matcher.id);
+            let values = values.put(nodes.nodes[place as usize]).put(matcher.id);
             values.put(said.as_str()).put(own.as_slice());
         },
     );
-    all.sort_unstable();
-    all.dedup();
+    Ok(())
+}
+
+/// Writes by what each record is found: in the order of the index, and as many at once as there is memory
+/// for.
+fn write_keys(matcher: &Matcher, nodes: Nodes) -> Result<()> {
+    sql::run(
+        "DELETE FROM cdp.match_keys WHERE matcher_id = $1",
+        args![matcher.id],
+    );
+    let limits = work::limits(None);
+    let left = limits.memory.saturating_sub(nodes.bytes() as u64);
+    let model = store::model(matcher)?;
+    let keys = keys_of(matcher, &model.trained)?;
+    let shares = keys.shares(&nodes.records, left);
+    let (nodes, keys) = (Arc::new(nodes), Arc::new(keys));
+    let columns = ["key", "rule", "matcher_id", "node_id"];
+    let tied = nodes.shows.iter().map(|&(shown, n)| (shown, TIED, n));
     append(
         "cdp.match_keys",
-        &["key", "rule", "matcher_id", "node_id"],
-        all,
-        |values, (key, rule, node)| {
+        &columns,
+        tied,
+        |values, (key, rule, n)| {
+            let node = nodes.nodes[n as usize];
             values.put(key).put(rule).put(matcher.id).put(node);
         },
     );
+    for share in 0..shares {
+        let (of, by) = (Arc::clone(&nodes), Arc::clone(&keys));
+        let found = work::run("matching", move |cancel, tell| {
+            tell("keys", f64::from(share) / f64::from(shares));
+            by.of_all(&of.records, (share, shares), limits.threads, cancel)
+                .ok_or(Failure::Cancelled)
+        })?;
+        let total: usize = found.iter().map(Vec::len).sum();
+        progress::start("matching: writing keys", total as i64);
+        let all = (0i64..).zip(found.into_iter().flatten());
+        append("cdp.match_keys", &columns, all, |values, (done, found)| {
+            if done % (1 << 16) == 0 {
+                progress::step(done);
+            }
+            let node = nodes.nodes[found.record as usize];
+            let values = values.put(found.key).put(found.rule as i16);
+            values.put(matcher.id).put(node);
+        });
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use cdp_engine::background::Cancel;
 use cdp_engine::matching::matcher::{Failure, Limits};
+use cdp_engine::matching::{Intake, Records};
 use pgrx::PgSqlErrorCode;
 
 use super::columns;
@@ -42,6 +43,18 @@ pub fn run<T: Send + 'static>(
         },
     )?;
     result.map_err(failure)
+}
+
+/// Takes records in by threads.
+pub fn intake(none: Records) -> Result<Intake> {
+    thread::without_signals(|| Intake::start(none, columns::threads())).map_err(thread::no_thread)
+}
+
+/// All records that were taken in.
+pub fn taken(intake: Intake) -> Records {
+    intake.finish(|| {
+        pgrx::check_for_interrupts!();
+    })
 }
 
 /// What a run may take.
