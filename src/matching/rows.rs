@@ -79,13 +79,16 @@ pub fn all(matcher: &Matcher) -> Result<Nodes> {
             nodes.push(node);
             if nodes.len().is_multiple_of(1 << 14) {
                 progress::step(nodes.len() as i64);
-                work::allow(intake.bytes() + beside(&nodes, &shows))?;
+                work::allow("The records alone", intake.bytes() + beside(&nodes, &shows))?;
             }
             Ok(())
         })?;
     }
     let records = work::taken(intake);
-    work::allow(records.bytes() + beside(&nodes, &shows))?;
+    work::allow(
+        "The records alone",
+        records.bytes() + beside(&nodes, &shows),
+    )?;
     shows.sort_unstable();
     shows.dedup();
     Ok(Nodes {
@@ -100,9 +103,9 @@ fn beside(nodes: &Vec<i64>, shows: &Vec<(i64, u32)>) -> usize {
 }
 
 impl Nodes {
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        self.records.bytes() + beside(&self.nodes, &self.shows)
+    /// Bytes held beside the records.
+    pub fn beside(&self) -> usize {
+        beside(&self.nodes, &self.shows)
     }
 }
 

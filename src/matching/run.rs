@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use cdp_engine::matching::matcher::{Failure, Kind as Found, Pair, Run};
+use cdp_engine::matching::matcher::{Failure, Kind as Found, Limits, Pair, Run};
 use cdp_engine::matching::{LiveKeys, Matcher as Trained};
 use pgrx::prelude::*;
 
@@ -22,16 +22,26 @@ use crate::worker::progress;
 use crate::{args, install, pipeline};
 
 /// Trains a matcher on the records that there are, and on what was decided by hand; the version of the
-/// new model. It is used from the next run on.
+/// new model. It is used from the next run on. The pipeline goes on meanwhile.
 ///
 /// # Errors
 /// 42704 if there is no such matcher; 53400 past `cdp.matching_memory`.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn train_matcher(matcher: Option<&str>) -> i32 {
-    under_lock("cdp.train_matcher()", |by| {
-        let matcher = store::by_name(matcher)?;
-        let (_, _, version) = train(&matcher, Input::read(&matcher)?, by)?;
+    with_rights("cdp.train_matcher()", |by| {
+        let asked = store::by_name(matcher)?;
+        let (input, model, _) = train(&asked, Input::read(&asked)?)?;
+        lock();
+        let now = store::by_name(matcher)?;
+        if (now.id, &now.sources, &now.settings) != (asked.id, &asked.sources, &asked.settings) {
+            return Err(Error::state(format!(
+                "matcher \"{}\" was changed while it was trained",
+                now.name
+            ))
+            .hint("Train it again."));
+        }
+        let version = store::put_model(&now, &model, input.nodes.records.len(), by)?;
         progress::finish();
         Ok(version)
     })
@@ -40,7 +50,7 @@ fn train_matcher(matcher: Option<&str>) -> i32 {
 
 /// Matches all records of a matcher's sources, by its model in force (it is trained if it has none), and
 /// brings profiles up to date. From then on it matches records as they come. How many pairs it found,
-/// by kind.
+/// by kind. The pipeline waits until all that is done and committed: it could change the records meanwhile.
 ///
 /// # Errors
 /// As `cdp.train_matcher()`.
@@ -49,14 +59,16 @@ fn train_matcher(matcher: Option<&str>) -> i32 {
 fn run_matcher(
     matcher: Option<&str>,
 ) -> TableIterator<'static, (name!(kind, String), name!(pairs, i64))> {
-    let counted = under_lock("cdp.run_matcher()", |by| {
+    let counted = with_rights("cdp.run_matcher()", |by| {
+        lock();
         let mut matcher = store::by_name(matcher)?;
         let input = Input::read(&matcher)?;
         let (input, run) = match matcher.model {
             Some(_) => run(&matcher, input)?,
             None => {
-                let (input, run, version) = train(&matcher, input, by)?;
-                matcher.model = Some(version);
+                let (input, model, run) = train(&matcher, input)?;
+                let records = input.nodes.records.len();
+                matcher.model = Some(store::put_model(&matcher, &model, records, by)?);
                 (input, run)
             }
         };
@@ -78,8 +90,8 @@ fn run_matcher(
     TableIterator::new(counted.map(|(kind, pairs)| (kind.to_owned(), pairs)))
 }
 
-/// Runs a change as the owner role, under the pipeline lock, given who asked for it.
-fn under_lock<T>(what: &str, body: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+/// Runs a change as the owner role, given who asked for it.
+fn with_rights<T>(what: &str, body: impl FnOnce(&str) -> Result<T>) -> Result<T> {
     transaction::require_primary(what)?;
     let by = role::name_of(role::current()).unwrap_or_default();
     role::as_owner(|| {
@@ -87,11 +99,14 @@ fn under_lock<T>(what: &str, body: impl FnOnce(&str) -> Result<T>) -> Result<T> 
         if install::state() == install::State::Elsewhere {
             install::require_ready()?;
         }
-        progress::start("matching: waiting for the pipeline", 0);
         transaction::require_read_committed(what)?;
-        install::lock_pipeline();
         body(&by)
     })
+}
+
+fn lock() {
+    progress::start("matching: waiting for the pipeline", 0);
+    install::lock_pipeline();
 }
 
 /// What a matcher reads.
@@ -107,27 +122,30 @@ impl Input {
         let tied = tied(&nodes.shows);
         Ok(Self { nodes, tied })
     }
+
+    /// What matching it may take.
+    fn limits(&self) -> Limits {
+        work::limits(None, self.nodes.beside() + size_of_val(&self.tied[..]))
+    }
 }
 
-/// Trains a matcher, and runs it; the version of the model.
-fn train(matcher: &Matcher, input: Input, by: &str) -> Result<(Input, Run, i32)> {
+/// Trains a matcher, and runs it.
+fn train(matcher: &Matcher, input: Input) -> Result<(Input, Trained, Run)> {
     let decisions = decisions(&input.nodes.nodes)?;
     let spec = matcher.spec()?;
-    let limits = work::limits(None);
-    let (input, model, run) = work::run("training", move |cancel, tell| {
+    let limits = input.limits();
+    work::run("training", move |cancel, tell| {
         let Input { nodes, tied, .. } = &input;
         let records = &nodes.records;
         let (model, run) = Trained::train(&spec, records, &decisions, tied, &limits, cancel, tell)?;
         Ok((input, model, run))
-    })?;
-    let version = store::put_model(matcher, &model, input.nodes.records.len(), by)?;
-    Ok((input, run, version))
+    })
 }
 
 /// Runs a matcher by the model in force.
 fn run(matcher: &Matcher, input: Input) -> Result<(Input, Run)> {
     let trained = store::model(matcher)?.trained.clone();
-    let limits = work::limits(None);
+    let limits = input.limits();
     work::run("matching", move |cancel, tell| {
         let Input { nodes, tied, .. } = &input;
         let run = trained.run(&nodes.records, tied, &limits, cancel, tell)?;
@@ -173,6 +191,10 @@ fn tied(shows: &[(i64, u32)]) -> Vec<(u32, u32)> {
 
 /// Writes keys and what records say; what is found that is not stored so.
 fn write(matcher: &Matcher, input: Input, run: Run) -> Result<Vec<Change>> {
+    // As the engine has it, as the graph does, and what differs.
+    let of_pair = size_of::<Pair>() + size_of::<(Ends, Match)>() + 1 + size_of::<Change>();
+    let records = input.nodes.records.bytes() + input.nodes.beside();
+    work::allow("The pairs found", records + run.pairs.len() * of_pair)?;
     let found = found(&input.nodes.nodes, &run.pairs);
     drop(run);
     let changes = differences(matcher, &found)?;
@@ -287,11 +309,10 @@ fn write_keys(matcher: &Matcher, nodes: Nodes) -> Result<()> {
         "DELETE FROM cdp.match_keys WHERE matcher_id = $1",
         args![matcher.id],
     );
-    let limits = work::limits(None);
-    let left = limits.memory.saturating_sub(nodes.bytes() as u64);
+    let limits = work::limits(None, nodes.beside() + nodes.records.bytes());
     let model = store::model(matcher)?;
     let keys = keys_of(matcher, &model.trained)?;
-    let shares = keys.shares(&nodes.records, left);
+    let shares = keys.shares(&nodes.records, limits.memory);
     let (nodes, keys) = (Arc::new(nodes), Arc::new(keys));
     let columns = ["key", "rule", "matcher_id", "node_id"];
     let tied = nodes.shows.iter().map(|&(shown, n)| (shown, TIED, n));

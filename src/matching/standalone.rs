@@ -113,7 +113,7 @@ fn matched(
         other.read(&compared, &mut table)?;
     }
     let (records, keys) = table.finish()?;
-    let limits = work::limits(second);
+    let limits = work::limits(second, keys.bytes());
     let run = work::run("matching", move |cancel, tell| {
         let (_, run) = Matcher::train(&spec, &records, &[], &[], &limits, cancel, tell)?;
         Ok(run)

@@ -47,7 +47,8 @@ impl Keys {
         self.ends.push(self.texts.len());
     }
 
-    fn bytes(&self) -> usize {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
         self.texts.capacity() + self.ends.capacity() * size_of::<usize>()
     }
 }
@@ -155,7 +156,7 @@ impl Table {
     /// All rows that came.
     pub fn finish(self) -> Result<(Records, Keys)> {
         let records = work::taken(self.intake);
-        work::allow(records.bytes() + self.keys.bytes())?;
+        work::allow("The records alone", records.bytes() + self.keys.bytes())?;
         Ok((records, self.keys))
     }
 }
@@ -192,7 +193,7 @@ impl Reader for Rows<'_> {
         intake.end();
         if intake.len().is_multiple_of(1 << 14) {
             progress::step(i64::from(intake.len()));
-            work::allow(intake.bytes() + keys.bytes())?;
+            work::allow("The records alone", intake.bytes() + keys.bytes())?;
         }
         Ok(())
     }

@@ -57,10 +57,10 @@ pub fn taken(intake: Intake) -> Records {
     })
 }
 
-/// What a run may take.
-pub fn limits(second: Option<u32>) -> Limits {
+/// What a run may take beside so many bytes that are held for it here.
+pub fn limits(second: Option<u32>, beside: usize) -> Limits {
     Limits {
-        memory: guc::matching_memory() as u64,
+        memory: guc::matching_memory().saturating_sub(beside) as u64,
         threads: columns::threads(),
         second,
     }
@@ -70,18 +70,18 @@ pub fn limits(second: Option<u32>) -> Limits {
 pub fn alone() -> Limits {
     Limits {
         threads: 1,
-        ..limits(None)
+        ..limits(None, 0)
     }
 }
 
-/// Fails when records of so many bytes leave less of `cdp.matching_memory` than they take.
-pub fn allow(bytes: usize) -> Result<()> {
+/// Fails when so many bytes are more than `cdp.matching_memory`; `what` takes them.
+pub fn allow(what: &str, bytes: usize) -> Result<()> {
     let allowed = guc::matching_memory();
     if bytes <= allowed {
         return Ok(());
     }
     Err(too_much(format!(
-        "The records alone take {} MB; {} MB are allowed.",
+        "{what} take {} MB; {} MB are allowed.",
         bytes.div_ceil(1 << 20),
         allowed >> 20
     )))
