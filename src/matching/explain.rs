@@ -9,8 +9,8 @@ use cdp_engine::matching::score::Scorer;
 use pgrx::prelude::*;
 use serde_json::Value;
 
+use super::known::keys_of;
 use super::rows::{self, Said};
-use super::run::keys_of;
 use super::standalone::name;
 use super::store::{self, Matcher, Model, compared};
 use crate::args;

@@ -12,8 +12,9 @@ use cdp_engine::matching::matcher::Pair as Found;
 use cdp_engine::matching::score::{Scorer, Scoring};
 use cdp_engine::matching::{LiveKeys, Records};
 
+use super::known::{TIED, keys_of};
 use super::rows::{self, MOST_TIED, Said};
-use super::run::{TIED, as_match, keys_of};
+use super::run::as_match;
 use super::store::{self, Matcher, compared};
 use super::work;
 use crate::args;

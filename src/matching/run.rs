@@ -1,19 +1,17 @@
 //! `cdp.train_matcher()` and `cdp.run_matcher()`, and running all anew for a rebuild.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use cdp_engine::matching::matcher::{Failure, Kind as Found, Limits, Pair, Run};
-use cdp_engine::matching::{LiveKeys, Matcher as Trained};
+use cdp_engine::matching::Matcher as Trained;
+use cdp_engine::matching::matcher::{Kind as Found, Limits, Pair, Run};
 use pgrx::prelude::*;
 
 use super::rows::{self, MOST_TIED, Nodes};
-use super::store::{self, Matcher, compared};
-use super::work;
+use super::store::{self, Matcher};
+use super::{known, work};
 use crate::identity::asserted::{Pair as Ends, pair};
 use crate::identity::history::Cause;
 use crate::identity::matched::{self, Change, Kind, Match};
-use crate::pg::append::append;
 use crate::pg::error::OrRaise;
 use crate::pg::reader;
 use crate::pg::{Error, Result, role, sql, transaction};
@@ -189,7 +187,7 @@ fn tied(shows: &[(i64, u32)]) -> Vec<(u32, u32)> {
     tied
 }
 
-/// Writes keys and what records say; what is found that is not stored so.
+/// Writes by what records are found and what they say; what is found that is not stored so.
 fn write(matcher: &Matcher, input: Input, run: Run) -> Result<Vec<Change>> {
     // As the engine has it, as the graph does, and what differs.
     let of_pair = size_of::<Pair>() + size_of::<(Ends, Match)>() + 1 + size_of::<Change>();
@@ -198,8 +196,7 @@ fn write(matcher: &Matcher, input: Input, run: Run) -> Result<Vec<Change>> {
     let found = found(&input.nodes.nodes, &run.pairs);
     drop(run);
     let changes = differences(matcher, &found)?;
-    write_records(matcher, &input.nodes)?;
-    write_keys(matcher, input.nodes)?;
+    known::write(matcher, input.nodes)?;
     Ok(changes)
 }
 
@@ -260,101 +257,6 @@ fn differences(matcher: &Matcher, found: &[(Ends, Match)]) -> Result<Vec<Change>
     let new = found.iter().zip(seen).filter(|(_, seen)| !seen);
     changes.extend(new.map(|((ends, now), _)| ((*ends, matcher.id), Some(*now))));
     Ok(changes)
-}
-
-/// Writes what each record says and shows.
-fn write_records(matcher: &Matcher, nodes: &Nodes) -> Result<()> {
-    progress::start("matching: writing records", i64::from(nodes.records.len()));
-    sql::run(
-        "DELETE FROM cdp.match_records WHERE matcher_id = $1",
-        args![matcher.id],
-    );
-    let mut shown: Vec<(u32, i64)> = nodes.shows.iter().map(|&(shown, n)| (n, shown)).collect();
-    shown.sort_unstable();
-    let mut order: Vec<u32> = (0..nodes.records.len()).collect();
-    order.sort_unstable_by_key(|&n| nodes.nodes[n as usize]);
-    let columns = &nodes.records.columns;
-    append(
-        "cdp.match_records",
-        &["node_id", "matcher_id", "said", "shown"],
-        (0i64..).zip(order),
-        |values, (done, place)| {
-            if done % (1 << 14) == 0 {
-                progress::step(done);
-            }
-            let said: Vec<Vec<&str>> = columns
-                .iter()
-                .map(|column| {
-                    let texts = column.of(place).iter();
-                    texts.map(|&v| &*column.values[v as usize].text).collect()
-                })
-                .collect();
-            let said = serde_json::to_string(&said).unwrap_or_default();
-            let start = shown.partition_point(|&(record, _)| record < place);
-            let own = shown[start..]
-                .iter()
-                .take_while(|&&(record, _)| record == place);
-            let own: Vec<i64> = own.map(|&(_, identifier)| identifier).collect();
-            let values = values.put(nodes.nodes[place as usize]).put(matcher.id);
-            values.put(said.as_str()).put(own.as_slice());
-        },
-    );
-    Ok(())
-}
-
-/// Writes by what each record is found: in the order of the index, and as many at once as there is memory
-/// for.
-fn write_keys(matcher: &Matcher, nodes: Nodes) -> Result<()> {
-    sql::run(
-        "DELETE FROM cdp.match_keys WHERE matcher_id = $1",
-        args![matcher.id],
-    );
-    let limits = work::limits(None, nodes.beside() + nodes.records.bytes());
-    let model = store::model(matcher)?;
-    let keys = keys_of(matcher, &model.trained)?;
-    let shares = keys.shares(&nodes.records, limits.memory);
-    let (nodes, keys) = (Arc::new(nodes), Arc::new(keys));
-    let columns = ["key", "rule", "matcher_id", "node_id"];
-    let tied = nodes.shows.iter().map(|&(shown, n)| (shown, TIED, n));
-    append(
-        "cdp.match_keys",
-        &columns,
-        tied,
-        |values, (key, rule, n)| {
-            let node = nodes.nodes[n as usize];
-            values.put(key).put(rule).put(matcher.id).put(node);
-        },
-    );
-    for share in 0..shares {
-        let (of, by) = (Arc::clone(&nodes), Arc::clone(&keys));
-        let found = work::run("matching", move |cancel, tell| {
-            tell("keys", f64::from(share) / f64::from(shares));
-            by.of_all(&of.records, (share, shares), limits.threads, cancel)
-                .ok_or(Failure::Cancelled)
-        })?;
-        let total: usize = found.iter().map(Vec::len).sum();
-        progress::start("matching: writing keys", total as i64);
-        let all = (0i64..).zip(found.into_iter().flatten());
-        append("cdp.match_keys", &columns, all, |values, (done, found)| {
-            if done % (1 << 16) == 0 {
-                progress::step(done);
-            }
-            let node = nodes.nodes[found.record as usize];
-            let values = values.put(found.key).put(found.rule as i16);
-            values.put(matcher.id).put(node);
-        });
-    }
-    Ok(())
-}
-
-/// The rule of keys that are identifiers.
-pub const TIED: i16 = -1;
-
-/// What works out the blocking keys of a matcher's records.
-pub fn keys_of(matcher: &Matcher, model: &Trained) -> Result<LiveKeys> {
-    let compared = compared(&matcher.sources);
-    let names: Vec<&str> = compared.iter().map(|(name, _)| name.as_str()).collect();
-    LiveKeys::new(&model.rules, &names).map_err(|error| Error::internal(error.to_string()))
 }
 
 /// Runs all matchers that were run anew, with the models in force, and writes what they find; the

@@ -40,7 +40,7 @@ pub mod train;
 mod tests;
 
 pub use intake::Intake;
-pub use live::LiveKeys;
+pub use live::{Key, LiveKeys, Share};
 pub use matcher::Matcher;
 pub use meaning::Meaning;
 pub use model::Model;
