@@ -37,10 +37,10 @@ impl Interval {
     pub fn parse(text: &str) -> Result<Self> {
         let parsed = transaction::in_subtransaction(|| {
             let sql = "SELECT $1::pg_catalog.text::pg_catalog.interval";
-            Ok(sql::one::<pgrx::datum::Interval>(sql, args![text]))
+            Ok(sql::one::<pgrx::datum::Interval>(sql, args![text]).map(Self::from))
         });
         match parsed {
-            Ok(Some(interval)) => Ok(interval.into()),
+            Ok(Some(interval)) => Ok(interval),
             Ok(None) => Err(Error::invalid("an interval must not be null")),
             Err(error) => Err(Error {
                 code: PgSqlErrorCode::ERRCODE_INVALID_DATETIME_FORMAT,

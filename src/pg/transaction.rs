@@ -8,15 +8,24 @@ use pgrx::prelude::*;
 
 use super::{Error, Result};
 
-/// Runs `body` in a subtransaction: its error leaves the rest of the transaction as it was.
+/// Runs `body` in a subtransaction: its error leaves the rest of the transaction as it was. What it allocates
+/// from PostgreSQL is freed at its end, so that it must give back nothing that lies there.
 pub fn in_subtransaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: as PL/pgSQL's exception block does it: the memory context and resource owner of the
-    // caller are put back by us after either end, and the subtransaction is always ended.
+    // caller are put back by us after either end, and the subtransaction is always ended. What `body`
+    // gives back is Rust's own: nothing of it lies in the context that is deleted.
     unsafe {
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
+        let room = pg_sys::AllocSetContextCreateExtended(
+            context,
+            c"pg_cdp subtransaction".as_ptr(),
+            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        );
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::MemoryContextSwitchTo(room);
         let result = catch(body);
         if result.is_ok() {
             pg_sys::ReleaseCurrentSubTransaction();
@@ -24,6 +33,7 @@ pub fn in_subtransaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
             pg_sys::RollbackAndReleaseCurrentSubTransaction();
         }
         pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::MemoryContextDelete(room);
         pg_sys::CurrentResourceOwner = owner;
         result
     }
