@@ -151,7 +151,7 @@ impl Share {
 
     /// The part of this share that a key is in, if it is in any.
     fn part(self, key: i64) -> Option<usize> {
-        let place = unsigned(key) * u128::from(self.of * Self::PARTS) >> 64;
+        let place = (unsigned(key) * u128::from(self.of * Self::PARTS)) >> 64;
         let place = place as u32;
         (place / Self::PARTS == self.number).then_some((place % Self::PARTS) as usize)
     }
