@@ -18,7 +18,7 @@ use cdp_engine::matching::blocking::{self, Blocks, Budget, Captures, Hashed, cho
 use cdp_engine::matching::cluster::{ScoredPair, Settings, Tree};
 use cdp_engine::matching::model::probability;
 use cdp_engine::matching::score::Scorer;
-use cdp_engine::matching::{Meaning, Model, Records, Spec, train_and_prepare};
+use cdp_engine::matching::{Intake, Meaning, Model, Records, Spec, train_and_prepare};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -80,7 +80,7 @@ struct Header {
 
 fn load(path: &str, set: &Set, spec: &Spec) -> Loaded {
     let text = std::fs::read_to_string(path).expect("the file can be read");
-    let mut records = spec.records();
+    let mut intake = Intake::start(spec.records(), spec.settings.threads).expect("threads");
     let (mut names, mut truth, mut second) = (Vec::new(), Vec::new(), None);
     let mut persons: HashMap<String, u32> = HashMap::new();
     let mut header: Option<Header> = None;
@@ -95,15 +95,13 @@ fn load(path: &str, set: &Set, spec: &Spec) -> Loaded {
             });
             return;
         };
-        let cells: Vec<Vec<&str>> = header
-            .columns
-            .iter()
-            .map(|at| at.iter().map(|&at| row[at].as_str()).collect())
-            .collect();
         if second.is_none() && header.side.is_some_and(|side| row[side] == "b") {
-            second = Some(records.len());
+            second = Some(intake.len());
         }
-        records.push_raw(&cells);
+        for (place, at) in header.columns.iter().enumerate() {
+            at.iter().for_each(|&at| intake.value(place, &row[at]));
+        }
+        intake.end();
         names.push(
             header
                 .name
@@ -115,7 +113,7 @@ fn load(path: &str, set: &Set, spec: &Spec) -> Loaded {
         }
     });
     Loaded {
-        records,
+        records: intake.finish(|| ()),
         names,
         truth: (!truth.is_empty()).then_some(truth),
         second: second.filter(|_| set.kind == "link"),
@@ -291,8 +289,15 @@ fn main() {
         second: loaded.second,
         ..Settings::default()
     };
-    let tree =
-        Tree::build(records.len(), &pairs, &[], Some(&score), &settings, &cancel).expect("a tree");
+    let tree = Tree::build(
+        records.len(),
+        pairs.iter().copied(),
+        &|_| 0,
+        Some(&score),
+        &settings,
+        &cancel,
+    )
+    .expect("a tree");
     let own = tree.best(recall.missed).map_or(0, |best| best.threshold);
     let clusters = tree.clusters(own);
     phase("cluster");

@@ -10,7 +10,7 @@ use super::links::Concerned;
 use crate::args;
 use crate::pg::append::append;
 use crate::pg::look_up::{Found, LookUp};
-use crate::pg::{Result, sql};
+use crate::pg::{Result, reader, sql};
 use crate::rules::Rules;
 
 /// What a matcher says of a pair of records.
@@ -215,6 +215,30 @@ pub fn of_pairs(pairs: &[Pair], mut each: impl FnMut(Stored) -> Result<()>) -> R
     result
 }
 
+/// More pairs than this are not looked up one by one: all matches are read.
+const MANY: usize = 20_000;
+
+/// The same as [`of_pairs`], by reading all matches; `pairs` are sorted.
+fn scan(pairs: &[Pair], mut each: impl FnMut(Stored) -> Result<()>) -> Result<()> {
+    reader::each(
+        "SELECT low, high, matcher_id, kind, weight, decision, rule_type FROM cdp.matches",
+        args![],
+        |row| {
+            let pair = (row.want(1), row.want(2));
+            if pairs.binary_search(&pair).is_err() {
+                return Ok(());
+            }
+            each(Stored {
+                key: (pair, row.want(3)),
+                kind: Kind::of(row.want(4)),
+                weight: row.want(5),
+                decided: (row.get(6).unwrap_or(-1), row.get(7)),
+            })
+        },
+    )?;
+    Ok(())
+}
+
 /// Nothing is concerned yet.
 pub fn concerned() -> Concerned {
     Concerned::default()
@@ -227,10 +251,14 @@ pub fn replace(changes: &[Change], concerned: &mut Concerned) -> Result<()> {
     pairs.sort_unstable();
     pairs.dedup();
     let mut before: HashMap<Key, Stored> = HashMap::new();
-    of_pairs(&pairs, |stored| {
+    let mut keep = |stored: Stored| {
         before.insert(stored.key, stored);
         Ok(())
-    })?;
+    };
+    match pairs.len() > MANY {
+        true => scan(&pairs, &mut keep)?,
+        false => of_pairs(&pairs, &mut keep)?,
+    }
     let (mut gone, mut new) = (Vec::new(), Vec::new());
     for &(key, now) in changes {
         let was = before.get(&key);

@@ -9,8 +9,8 @@ use cdp_engine::matching::score::Scorer;
 use pgrx::prelude::*;
 use serde_json::Value;
 
+use super::known::keys_of;
 use super::rows::{self, Said};
-use super::run::keys_of;
 use super::standalone::name;
 use super::store::{self, Matcher, Model, compared};
 use crate::args;
@@ -307,7 +307,9 @@ fn said_by(matcher: &Matcher, fields: &serde_json::Map<String, Value>) -> Result
                 continue;
             };
             known = true;
-            rows::add_json(&mut said[position], *meaning, value);
+            rows::in_json(value, &mut |text| {
+                said[position].extend(meaning.normalise(text))
+            });
         }
     }
     if known {

@@ -12,9 +12,11 @@ use cdp_engine::matching::matcher::{Limits, Pair as Found};
 use cdp_engine::matching::score::Scorer;
 use cdp_engine::matching::{LiveKeys, Matcher as Trained, Records};
 
+use super::known::{TIED, keys_of};
 use super::rows::{self, MOST_TIED, Said};
-use super::run::{TIED, as_match, keys_of};
+use super::run::as_match;
 use super::store::{self, Matcher, compared};
+use super::work;
 use crate::args;
 use crate::identity::asserted::{Pair, pair};
 use crate::identity::matched::{self, Change, Kind};
@@ -397,10 +399,15 @@ impl<'a> Blocks<'a> {
         let few = records.len() < FEW;
         let trained = Arc::clone(&self.model.trained);
         let weights = Arc::clone(&self.model.weights);
+        let limits = Limits {
+            threads: 1,
+            ..work::limits(None, records.bytes())
+        };
         let whole = move |cancel: &Cancel| {
             let scorer = Scorer::with_weights(&trained.model, weights, &records)
                 .map_err(|error| Error::internal(error.to_string()))?;
             let judge = Judge {
+                limits,
                 trained: &trained,
                 records: &records,
                 scorer: &scorer,
@@ -504,6 +511,7 @@ type Asked = ((u32, u32), bool);
 
 /// What a model says of records.
 struct Judge<'a> {
+    limits: Limits,
     trained: &'a Trained,
     records: &'a Records,
     scorer: &'a Scorer<'a>,
@@ -529,14 +537,9 @@ impl Judge<'_> {
 
     /// Tells links from weak bridges.
     fn settle(&self, pairs: &mut [Found], cancel: &Cancel) -> Result<()> {
-        let alone = Limits {
-            memory: u64::MAX,
-            threads: 1,
-            second: None,
-        };
         self.trained
-            .settle(self.scorer, self.records, pairs, &alone, cancel)
-            .map_err(|failure| Error::internal(failure.to_string()))
+            .settle(self.scorer, self.records, pairs, &self.limits, cancel)
+            .map_err(work::failure)
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Nodes {
     pub records: Records,
     /// The node of each.
     pub nodes: Vec<i64>,
+    /// Identifiers that records show beside themselves, each with the place of a record; in this order.
+    pub shows: Vec<(i64, u32)>,
 }
 
 /// What one record says: for each compared column its values, in their one form.
@@ -45,10 +47,11 @@ fn fields(matcher: &Matcher, source: &str) -> (String, Vec<usize>) {
 /// The records that stand: of a source by name, and where more is said, those.
 fn standing(fields: &str, more: &str) -> String {
     format!(
-        "SELECT i.node_id{fields} FROM cdp.sources s \
+        "SELECT i.node_id, m.nodes{fields} FROM cdp.sources s \
            JOIN cdp.identifier_types t ON t.record_source_id = s.source_id \
            JOIN cdp.records r ON r.source_id = s.source_id AND r.set_id IS NOT NULL AND NOT r.revoked \
            JOIN cdp.row_versions v ON v.source_id = r.source_id AND v.key = r.key AND v.version = r.version \
+           JOIN cdp.identifier_sets m ON m.set_id = r.set_id \
            JOIN cdp.identifiers i ON i.type_id = t.type_id AND i.value = r.key \
           WHERE s.name = $1{more}"
     )
@@ -57,46 +60,64 @@ fn standing(fields: &str, more: &str) -> String {
 /// All records of a matcher's sources.
 pub fn all(matcher: &Matcher) -> Result<Nodes> {
     let compared = compared(&matcher.sources);
-    let mut found = Nodes {
-        records: empty(&compared),
-        nodes: Vec::new(),
-    };
-    let mut next_look = 1 << 16;
+    let mut intake = work::intake(empty(&compared))?;
+    let mut nodes: Vec<i64> = Vec::new();
+    let mut shows: Vec<(i64, u32)> = Vec::new();
     progress::start("matching: reading records", 0);
     for source in matcher.sources.keys() {
         let (list, of) = fields(matcher, source);
-        let mut record: Said = vec![Vec::new(); compared.len()];
         reader::each(&standing(&list, ""), args![source.as_str()], |row| {
-            record.iter_mut().for_each(Vec::clear);
+            let node: i64 = row.want(1);
+            let others = row.want::<&[i64]>(2).iter().filter(|&&shown| shown != node);
+            shows.extend(others.map(|&shown| (shown, intake.len())));
             for (n, &position) in of.iter().enumerate() {
-                if let Some(field) = row.get::<&str>(n + 2) {
-                    add(&mut record[position], compared[position].1, field);
+                if let Some(field) = row.get::<&str>(n + 3) {
+                    in_field(field, |text| intake.value(position, text));
                 }
             }
-            push(&mut found.records, &record);
-            found.nodes.push(row.want(1));
-            let read = found.nodes.len();
-            if read >= next_look {
-                progress::step(read as i64);
-                work::allow(found.records.bytes())?;
-                next_look += (read / 2).min(1 << 20);
+            intake.end();
+            nodes.push(node);
+            if nodes.len().is_multiple_of(1 << 14) {
+                progress::step(nodes.len() as i64);
+                work::allow("The records alone", intake.bytes() + beside(&nodes, &shows))?;
             }
             Ok(())
         })?;
     }
-    work::allow(found.records.bytes())?;
-    Ok(found)
+    let records = work::taken(intake);
+    work::allow(
+        "The records alone",
+        records.bytes() + beside(&nodes, &shows),
+    )?;
+    shows.sort_unstable();
+    shows.dedup();
+    Ok(Nodes {
+        records,
+        nodes,
+        shows,
+    })
 }
 
-/// Adds what a field of a captured row says.
-fn add(values: &mut Vec<String>, meaning: Meaning, field: &str) {
+fn beside(nodes: &Vec<i64>, shows: &Vec<(i64, u32)>) -> usize {
+    nodes.capacity() * size_of::<i64>() + shows.capacity() * size_of::<(i64, u32)>()
+}
+
+impl Nodes {
+    /// Bytes held beside the records.
+    pub fn beside(&self) -> usize {
+        beside(&self.nodes, &self.shows)
+    }
+}
+
+/// The values in a field of a captured row.
+fn in_field(field: &str, mut each: impl FnMut(&str)) {
     // An array of the row is one of JSON.
     if field.starts_with('[')
         && let Ok(array @ Value::Array(_)) = serde_json::from_str(field)
     {
-        add_json(values, meaning, &array);
+        in_json(&array, &mut each);
     } else {
-        values.extend(meaning.normalise(field));
+        each(field);
     }
 }
 
@@ -125,8 +146,10 @@ pub fn some(matcher: &Matcher, source: &str, keys: &[String]) -> HashMap<i64, Sa
         |row| {
             let mut record: Said = vec![Vec::new(); compared.len()];
             for (n, &position) in of.iter().enumerate() {
-                if let Some(field) = row.get::<String>(n + 2) {
-                    add(&mut record[position], compared[position].1, &field);
+                if let Some(field) = row.get::<String>(n + 3) {
+                    in_field(&field, |text| {
+                        record[position].extend(compared[position].1.normalise(text));
+                    });
                 }
             }
             (row.want::<i64>(1), record)
@@ -136,37 +159,16 @@ pub fn some(matcher: &Matcher, source: &str, keys: &[String]) -> HashMap<i64, Sa
     .collect()
 }
 
-/// The identifiers that the records of a matcher's sources show, beside themselves: node of the
-/// record, nodes of what it shows.
-pub fn shown(matcher: &Matcher, mut each: impl FnMut(i64, &[i64])) -> Result<()> {
-    for source in matcher.sources.keys() {
-        reader::each(
-            "SELECT i.node_id, m.nodes FROM cdp.sources s \
-               JOIN cdp.identifier_types t ON t.record_source_id = s.source_id \
-               JOIN cdp.records r ON r.source_id = s.source_id AND r.set_id IS NOT NULL AND NOT r.revoked \
-               JOIN cdp.identifier_sets m ON m.set_id = r.set_id \
-               JOIN cdp.identifiers i ON i.type_id = t.type_id AND i.value = r.key \
-              WHERE s.name = $1",
-            args![source.as_str()],
-            |row| {
-                each(row.want(1), row.want(2));
-                Ok(())
-            },
-        )?;
-    }
-    Ok(())
-}
-
-/// Adds what a field of a record in JSON says.
-pub fn add_json(values: &mut Vec<String>, meaning: Meaning, field: &Value) {
+/// The values in a field of a record in JSON.
+pub fn in_json(field: &Value, each: &mut dyn FnMut(&str)) {
     match field {
         Value::Null => {}
-        Value::String(text) => values.extend(meaning.normalise(text)),
+        Value::String(text) => each(text),
         Value::Array(elements) => {
             for element in elements {
-                add_json(values, meaning, element);
+                in_json(element, each);
             }
         }
-        other => values.extend(meaning.normalise(&other.to_string())),
+        other => each(&other.to_string()),
     }
 }

@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cdp_engine::matching::matcher::{Kind as Found, Pair, Run};
-use cdp_engine::matching::{LiveKeys, Matcher as Trained};
+use cdp_engine::matching::Matcher as Trained;
+use cdp_engine::matching::matcher::{Kind as Found, Limits, Pair, Run};
 use pgrx::prelude::*;
 
 use super::rows::{self, MOST_TIED, Nodes};
-use super::store::{self, Matcher, compared};
-use super::work;
+use super::store::{self, Matcher};
+use super::{known, work};
 use crate::identity::asserted::{Pair as Ends, pair};
 use crate::identity::history::Cause;
 use crate::identity::matched::{self, Change, Kind, Match};
-use crate::pg::append::append;
 use crate::pg::error::OrRaise;
 use crate::pg::reader;
 use crate::pg::{Error, Result, role, sql, transaction};
@@ -21,16 +20,26 @@ use crate::worker::progress;
 use crate::{args, install, pipeline};
 
 /// Trains a matcher on the records that there are, and on what was decided by hand; the version of the
-/// new model. It is used from the next run on.
+/// new model. It is used from the next run on. The pipeline goes on meanwhile.
 ///
 /// # Errors
 /// 42704 if there is no such matcher; 53400 past `cdp.matching_memory`.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn train_matcher(matcher: Option<&str>) -> i32 {
-    under_lock("cdp.train_matcher()", |by| {
-        let matcher = store::by_name(matcher)?;
-        let (_, _, version) = train(&matcher, Input::read(&matcher)?, by)?;
+    with_rights("cdp.train_matcher()", |by| {
+        let asked = store::by_name(matcher)?;
+        let (input, model, _) = train(&asked, Input::read(&asked)?)?;
+        lock();
+        let now = store::by_name(matcher)?;
+        if (now.id, &now.sources, &now.settings) != (asked.id, &asked.sources, &asked.settings) {
+            return Err(Error::state(format!(
+                "matcher \"{}\" was changed while it was trained",
+                now.name
+            ))
+            .hint("Train it again."));
+        }
+        let version = store::put_model(&now, &model, input.nodes.records.len(), by)?;
         progress::finish();
         Ok(version)
     })
@@ -39,7 +48,7 @@ fn train_matcher(matcher: Option<&str>) -> i32 {
 
 /// Matches all records of a matcher's sources, by its model in force (it is trained if it has none), and
 /// brings profiles up to date. From then on it matches records as they come. How many pairs it found,
-/// by kind.
+/// by kind. The pipeline waits until all that is done and committed: it could change the records meanwhile.
 ///
 /// # Errors
 /// As `cdp.train_matcher()`.
@@ -48,14 +57,16 @@ fn train_matcher(matcher: Option<&str>) -> i32 {
 fn run_matcher(
     matcher: Option<&str>,
 ) -> TableIterator<'static, (name!(kind, String), name!(pairs, i64))> {
-    let counted = under_lock("cdp.run_matcher()", |by| {
+    let counted = with_rights("cdp.run_matcher()", |by| {
+        lock();
         let mut matcher = store::by_name(matcher)?;
         let input = Input::read(&matcher)?;
         let (input, run) = match matcher.model {
             Some(_) => run(&matcher, input)?,
             None => {
-                let (input, run, version) = train(&matcher, input, by)?;
-                matcher.model = Some(version);
+                let (input, model, run) = train(&matcher, input)?;
+                let records = input.nodes.records.len();
+                matcher.model = Some(store::put_model(&matcher, &model, records, by)?);
                 (input, run)
             }
         };
@@ -77,8 +88,8 @@ fn run_matcher(
     TableIterator::new(counted.map(|(kind, pairs)| (kind.to_owned(), pairs)))
 }
 
-/// Runs a change as the owner role, under the pipeline lock, given who asked for it.
-fn under_lock<T>(what: &str, body: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+/// Runs a change as the owner role, given who asked for it.
+fn with_rights<T>(what: &str, body: impl FnOnce(&str) -> Result<T>) -> Result<T> {
     transaction::require_primary(what)?;
     let by = role::name_of(role::current()).unwrap_or_default();
     role::as_owner(|| {
@@ -86,11 +97,14 @@ fn under_lock<T>(what: &str, body: impl FnOnce(&str) -> Result<T>) -> Result<T> 
         if install::state() == install::State::Elsewhere {
             install::require_ready()?;
         }
-        progress::start("matching: waiting for the pipeline", 0);
         transaction::require_read_committed(what)?;
-        install::lock_pipeline();
         body(&by)
     })
+}
+
+fn lock() {
+    progress::start("matching: waiting for the pipeline", 0);
+    install::lock_pipeline();
 }
 
 /// What a matcher reads.
@@ -98,37 +112,38 @@ struct Input {
     nodes: Nodes,
     /// The pairs of records that show one identifier, each the lower place first.
     tied: Vec<(u32, u32)>,
-    /// Identifiers, each with a record that shows it.
-    shows: Vec<(i64, i64)>,
 }
 
 impl Input {
     fn read(matcher: &Matcher) -> Result<Self> {
         let nodes = rows::all(matcher)?;
-        let (tied, shows) = tied(matcher, &nodes.nodes)?;
-        Ok(Self { nodes, tied, shows })
+        let tied = tied(&nodes.shows);
+        Ok(Self { nodes, tied })
+    }
+
+    /// What matching it may take.
+    fn limits(&self) -> Limits {
+        work::limits(None, self.nodes.beside() + size_of_val(&self.tied[..]))
     }
 }
 
-/// Trains a matcher, and runs it; the version of the model.
-fn train(matcher: &Matcher, input: Input, by: &str) -> Result<(Input, Run, i32)> {
+/// Trains a matcher, and runs it.
+fn train(matcher: &Matcher, input: Input) -> Result<(Input, Trained, Run)> {
     let decisions = decisions(&input.nodes.nodes)?;
     let spec = matcher.spec()?;
-    let limits = work::limits(None);
-    let (input, model, run) = work::run("training", move |cancel, tell| {
+    let limits = input.limits();
+    work::run("training", move |cancel, tell| {
         let Input { nodes, tied, .. } = &input;
         let records = &nodes.records;
         let (model, run) = Trained::train(&spec, records, &decisions, tied, &limits, cancel, tell)?;
         Ok((input, model, run))
-    })?;
-    let version = store::put_model(matcher, &model, input.nodes.records.len(), by)?;
-    Ok((input, run, version))
+    })
 }
 
 /// Runs a matcher by the model in force.
 fn run(matcher: &Matcher, input: Input) -> Result<(Input, Run)> {
-    let trained = std::sync::Arc::clone(&store::model(matcher)?.trained);
-    let limits = work::limits(None);
+    let trained = Arc::clone(&store::model(matcher)?.trained);
+    let limits = input.limits();
     work::run("matching", move |cancel, tell| {
         let Input { nodes, tied, .. } = &input;
         let run = trained.run(&nodes.records, tied, &limits, cancel, tell)?;
@@ -156,43 +171,32 @@ fn decisions(nodes: &[i64]) -> Result<Vec<(u32, u32, bool)>> {
     Ok(said.into_iter().filter_map(place).collect())
 }
 
-/// The pairs of records that show one identifier, each the lower place first; and by what each record is
-/// found so.
-#[allow(clippy::type_complexity)]
-fn tied(matcher: &Matcher, nodes: &[i64]) -> Result<(Vec<(u32, u32)>, Vec<(i64, i64)>)> {
-    let places: HashMap<i64, u32> = (0..).zip(nodes).map(|(n, &node)| (node, n)).collect();
-    let mut shows: Vec<(i64, i64)> = Vec::new();
-    rows::shown(matcher, |record, identifiers| {
-        let others = identifiers.iter().filter(|&&node| node != record);
-        shows.extend(others.map(|&identifier| (identifier, record)));
-    })?;
-    shows.sort_unstable();
-    shows.dedup();
+/// The pairs of records that show one identifier, each the lower place first.
+fn tied(shows: &[(i64, u32)]) -> Vec<(u32, u32)> {
     let mut tied = Vec::new();
     for group in shows.chunk_by(|one, next| one.0 == next.0) {
         if group.len() > MOST_TIED {
             continue;
         }
-        let group: Vec<u32> = group
-            .iter()
-            .filter_map(|(_, record)| places.get(record).copied())
-            .collect();
-        for (n, &a) in group.iter().enumerate() {
-            tied.extend(group[n + 1..].iter().map(|&b| (a.min(b), a.max(b))));
+        for (n, &(_, a)) in group.iter().enumerate() {
+            tied.extend(group[n + 1..].iter().map(|&(_, b)| (a.min(b), a.max(b))));
         }
     }
     tied.sort_unstable();
     tied.dedup();
-    Ok((tied, shows))
+    tied
 }
 
-/// Writes keys and what records say; what is found that is not stored so.
+/// Writes by what records are found and what they say; what is found that is not stored so.
 fn write(matcher: &Matcher, input: Input, run: Run) -> Result<Vec<Change>> {
+    // As the engine has it, as the graph does, and what differs.
+    let of_pair = size_of::<Pair>() + size_of::<(Ends, Match)>() + 1 + size_of::<Change>();
+    let records = input.nodes.records.bytes() + input.nodes.beside();
+    work::allow("The pairs found", records + run.pairs.len() * of_pair)?;
     let found = found(&input.nodes.nodes, &run.pairs);
     drop(run);
     let changes = differences(matcher, &found)?;
-    let model = store::model(matcher)?;
-    write_keys(matcher, &model.trained, &input.nodes, input.shows)?;
+    known::write(matcher, input.nodes)?;
     Ok(changes)
 }
 
@@ -253,85 +257,6 @@ fn differences(matcher: &Matcher, found: &[(Ends, Match)]) -> Result<Vec<Change>
     let new = found.iter().zip(seen).filter(|(_, seen)| !seen);
     changes.extend(new.map(|((ends, now), _)| ((*ends, matcher.id), Some(*now))));
     Ok(changes)
-}
-
-/// Writes what each record says, and by what it is found.
-fn write_keys(
-    matcher: &Matcher,
-    model: &Trained,
-    nodes: &Nodes,
-    shows: Vec<(i64, i64)>,
-) -> Result<()> {
-    progress::start("matching: writing keys", i64::from(nodes.records.len()));
-    for table in ["cdp.match_keys", "cdp.match_records"] {
-        sql::run(
-            &format!("DELETE FROM {table} WHERE matcher_id = $1"),
-            args![matcher.id],
-        );
-    }
-    let keys = keys_of(matcher, model)?;
-    let mut all: Vec<(i64, i16, i64)> = shows
-        .iter()
-        .map(|&(identifier, record)| (identifier, TIED, record))
-        .collect();
-    let mut shown: Vec<(i64, i64)> = shows.into_iter().map(|(i, record)| (record, i)).collect();
-    shown.sort_unstable();
-    let mut order: Vec<u32> = (0..nodes.records.len()).collect();
-    order.sort_unstable_by_key(|&n| nodes.nodes[n as usize]);
-    append(
-        "cdp.match_records",
-        &["node_id", "matcher_id", "said", "shown"],
-        order,
-        |values, place| {
-            let said: Vec<Vec<&str>> = nodes
-                .records
-                .columns
-                .iter()
-                .map(|column| {
-                    let texts = column.of(place).iter();
-                    texts.map(|&v| &*column.values[v as usize].text).collect()
-                })
-                .collect();
-            let node = nodes.nodes[place as usize];
-            all.extend(
-                keys.of(&said)
-                    .into_iter()
-                    .map(|(rule, key)| (key as i64, rule as i16, node)),
-            );
-            if place % (1 << 14) == 0 {
-                progress::step(i64::from(place));
-            }
-            let said = serde_json::to_string(&said).unwrap_or_default();
-            let start = shown.partition_point(|&(record, _)| record < node);
-            let own = shown[start..]
-                .iter()
-                .take_while(|&&(record, _)| record == node);
-            let own: Vec<i64> = own.map(|&(_, identifier)| identifier).collect();
-            let values = values.put(node).put(matcher.id);
-            values.put(said.as_str()).put(own.as_slice());
-        },
-    );
-    all.sort_unstable();
-    all.dedup();
-    append(
-        "cdp.match_keys",
-        &["key", "rule", "matcher_id", "node_id"],
-        all,
-        |values, (key, rule, node)| {
-            values.put(key).put(rule).put(matcher.id).put(node);
-        },
-    );
-    Ok(())
-}
-
-/// The rule of keys that are identifiers.
-pub const TIED: i16 = -1;
-
-/// What works out the blocking keys of a matcher's records.
-pub fn keys_of(matcher: &Matcher, model: &Trained) -> Result<LiveKeys> {
-    let compared = compared(&matcher.sources);
-    let names: Vec<&str> = compared.iter().map(|(name, _)| name.as_str()).collect();
-    LiveKeys::new(&model.rules, &names).map_err(|error| Error::internal(error.to_string()))
 }
 
 /// Runs all matchers that were run anew, with the models in force, and writes what they find; the

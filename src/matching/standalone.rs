@@ -2,10 +2,10 @@
 
 use cdp_engine::matching::Matcher;
 use cdp_engine::matching::matcher::{Kind, Pair, Run};
+use pgrx::JsonB;
 use pgrx::prelude::*;
-use serde_json::Value;
 
-use super::table::{Shape, Table};
+use super::table::{Keys, Shape, Table};
 use super::{columns, work};
 use crate::pg::error::OrRaise;
 use crate::pg::result_set::{Cell, ResultSet};
@@ -31,20 +31,14 @@ LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 )]
 fn dedupe(
     query: Option<&str>,
-    columns: Option<pgrx::JsonB>,
+    columns: Option<JsonB>,
     key: Option<&str>,
-    settings: Option<pgrx::JsonB>,
+    settings: Option<JsonB>,
     mut result: ResultSet,
 ) {
-    let given = Given {
-        columns: columns.map(|json| json.0),
-        settings: settings.map(|json| json.0),
-    };
-    let find = || {
-        let shape = Shape::of(query, key)?;
-        matched(&[shape], &given)
-    };
-    find().map(|found| found.put(&mut result)).or_raise();
+    matched(&[query], key, columns, settings)
+        .map(|found| found.put(&mut result))
+        .or_raise();
 }
 
 /// Finds which rows of one query are of the same persons as rows of another: pairs of a key of the first
@@ -65,40 +59,39 @@ LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 fn link_records(
     query_a: Option<&str>,
     query_b: Option<&str>,
-    columns: Option<pgrx::JsonB>,
+    columns: Option<JsonB>,
     key: Option<&str>,
-    settings: Option<pgrx::JsonB>,
+    settings: Option<JsonB>,
     mut result: ResultSet,
 ) {
-    let given = Given {
-        columns: columns.map(|json| json.0),
-        settings: settings.map(|json| json.0),
-    };
-    let find = || {
-        let shapes = [Shape::of(query_a, key)?, Shape::of(query_b, key)?];
-        matched(&shapes, &given)
-    };
-    find().map(|found| found.put(&mut result)).or_raise();
-}
-
-struct Given {
-    columns: Option<Value>,
-    settings: Option<Value>,
+    matched(&[query_a, query_b], key, columns, settings)
+        .map(|found| found.put(&mut result))
+        .or_raise();
 }
 
 /// The pairs found, and the cluster of each record, as the place of the record that names it.
 struct Found {
-    keys: Vec<Box<str>>,
+    keys: Keys,
     pairs: Vec<Pair>,
     clusters: Vec<u32>,
 }
 
-fn matched(shapes: &[Shape], given: &Given) -> Result<Found> {
-    let [first, others @ ..] = shapes else {
+fn matched(
+    queries: &[Option<&str>],
+    key: Option<&str>,
+    columns: Option<JsonB>,
+    settings: Option<JsonB>,
+) -> Result<Found> {
+    let shapes: Vec<Shape> = queries
+        .iter()
+        .map(|query| Shape::of(*query, key))
+        .collect::<Result<_>>()?;
+    let [first, others @ ..] = &shapes[..] else {
         return Err(Error::internal("no query"));
     };
-    let mut compared = first.meanings(given.columns.as_ref())?;
-    if given.columns.is_none() {
+    let stated = columns.map(|json| json.0);
+    let mut compared = first.meanings(stated.as_ref())?;
+    if stated.is_none() {
         for other in others {
             let theirs = other.meanings(None)?;
             compared.retain(|column| theirs.contains(column));
@@ -110,16 +103,17 @@ fn matched(shapes: &[Shape], given: &Given) -> Result<Found> {
             .hint("Give the columns the same names, by AS, and say what they mean in columns."));
         }
     }
-    let spec = columns::spec(compared.clone(), given.settings.as_ref())?;
-    let mut table = Table::new(&compared);
+    let settings = settings.map(|json| json.0);
+    let spec = columns::spec(compared.clone(), settings.as_ref())?;
+    let mut table = Table::new(&compared)?;
     first.read(&compared, &mut table)?;
     let mut second = None;
     for other in others {
-        second = Some(table.records.len());
+        second = Some(table.len());
         other.read(&compared, &mut table)?;
     }
-    let Table { records, keys } = table;
-    let limits = work::limits(second);
+    let (records, keys) = table.finish()?;
+    let limits = work::limits(second, keys.bytes());
     let run = work::run("matching", move |cancel, tell| {
         let (_, run) = Matcher::train(&spec, &records, &[], &[], &limits, cancel, tell)?;
         Ok(run)
@@ -148,7 +142,7 @@ pub fn name(kind: Kind) -> &'static str {
 
 impl Found {
     fn put(&self, result: &mut ResultSet) {
-        let key = |record: u32| Cell::Text(self.keys[record as usize].as_bytes());
+        let key = |record: u32| Cell::Text(self.keys.of(record));
         for (n, pair) in self.pairs.iter().enumerate() {
             if n % 4_096 == 0 {
                 pgrx::check_for_interrupts!();

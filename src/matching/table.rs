@@ -1,9 +1,9 @@
 //! The rows of a user's query as records.
 
-use cdp_engine::matching::{Column as Compared, Meaning, Records};
+use cdp_engine::matching::{Intake, Meaning, Records};
 use serde_json::Value;
 
-use super::{columns, work};
+use super::{columns, rows, work};
 use crate::pg::reader::{self, Column, Reader, Row};
 use crate::pg::{Error, Result};
 use crate::worker::progress;
@@ -19,12 +19,38 @@ pub struct Shape {
     key: String,
 }
 
-/// Its rows.
+/// Rows of queries, while they come.
 pub struct Table {
     /// What they say.
-    pub records: Records,
-    /// The key of each.
-    pub keys: Vec<Box<str>>,
+    intake: Intake,
+    keys: Keys,
+}
+
+/// The keys of rows.
+#[derive(Default)]
+pub struct Keys {
+    texts: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Keys {
+    /// That of a row.
+    pub fn of(&self, row: u32) -> &[u8] {
+        let row = row as usize;
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.texts[start..self.ends[row]]
+    }
+
+    fn push(&mut self, key: &[u8]) {
+        self.texts.extend_from_slice(key);
+        self.ends.push(self.texts.len());
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.texts.capacity() + self.ends.capacity() * size_of::<usize>()
+    }
 }
 
 impl Shape {
@@ -84,6 +110,7 @@ impl Shape {
     pub fn read(&self, compared: &[(String, Meaning)], table: &mut Table) -> Result<()> {
         let quoted = |name: &str| format!("rows.{}", pgrx::spi::quote_identifier(name));
         let mut list = vec![format!("{}::pg_catalog.text", quoted(&self.key))];
+        let mut several = Vec::new();
         for (name, _) in compared {
             let Some(column) = self.columns.iter().find(|column| column.name == *name) else {
                 return Err(
@@ -92,7 +119,8 @@ impl Shape {
                     ),
                 );
             };
-            list.push(match reader::type_name(column.type_oid).ends_with("[]") {
+            several.push(reader::type_name(column.type_oid).ends_with("[]"));
+            list.push(match several.ends_with(&[true]) {
                 true => format!(
                     "pg_catalog.array_to_string({}, pg_catalog.chr({}))",
                     quoted(name),
@@ -103,13 +131,9 @@ impl Shape {
         }
         let sql = format!("SELECT {} FROM ({}\n) rows", list.join(", "), self.query);
         progress::start("matching: reading records", 0);
-        let mut rows = Rows {
-            columns: compared.len(),
-            next_look: 1 << 16,
-            table,
-        };
+        let mut rows = Rows { several, table };
         reader::each_of_user(&sql, &mut rows)?;
-        work::allow(rows.table.records.bytes())
+        Ok(())
     }
 }
 
@@ -117,23 +141,29 @@ const EXAMPLE: &str = "For instance: SELECT * FROM cdp.dedupe('SELECT id, first_
 
 impl Table {
     /// Without rows yet.
-    pub fn new(compared: &[(String, Meaning)]) -> Self {
-        Table {
-            records: Records::new(
-                compared
-                    .iter()
-                    .map(|(name, meaning)| Compared::new(name.clone(), *meaning))
-                    .collect(),
-            ),
-            keys: Vec::new(),
-        }
+    pub fn new(compared: &[(String, Meaning)]) -> Result<Self> {
+        Ok(Table {
+            intake: work::intake(rows::empty(compared))?,
+            keys: Keys::default(),
+        })
+    }
+
+    /// How many rows came.
+    pub fn len(&self) -> u32 {
+        self.intake.len()
+    }
+
+    /// All rows that came.
+    pub fn finish(self) -> Result<(Records, Keys)> {
+        let records = work::taken(self.intake);
+        work::allow("The records alone", records.bytes() + self.keys.bytes())?;
+        Ok((records, self.keys))
     }
 }
 
 struct Rows<'a> {
-    columns: usize,
-    /// When to look at the memory next.
-    next_look: usize,
+    /// Of each column whether it has several values in one.
+    several: Vec<bool>,
     table: &'a mut Table,
 }
 
@@ -143,23 +173,27 @@ impl Reader for Rows<'_> {
     }
 
     fn row(&mut self, row: &Row) -> Result<()> {
-        let values: Vec<Vec<&str>> = (2..self.columns + 2)
-            .map(|n| {
-                let text = row.get::<&str>(n);
-                text.into_iter().flat_map(|t| t.split(BETWEEN)).collect()
-            })
-            .collect();
-        let Some(key) = row.get::<&str>(1) else {
+        let Table { intake, keys } = &mut *self.table;
+        let Some(key) = row.get::<&[u8]>(1) else {
             return Err(Error::invalid("the key of a row is NULL")
                 .hint("Leave such rows out, or name another column as key."));
         };
-        self.table.records.push_raw(&values);
-        self.table.keys.push(key.into());
-        let read = self.table.keys.len();
-        if read >= self.next_look {
-            progress::step(read as i64);
-            work::allow(self.table.records.bytes())?;
-            self.next_look += (read / 2).min(1 << 20);
+        keys.push(key);
+        for (place, &several) in self.several.iter().enumerate() {
+            let Some(text) = row.get::<&str>(place + 2) else {
+                continue;
+            };
+            if several {
+                text.split(BETWEEN)
+                    .for_each(|text| intake.value(place, text));
+            } else {
+                intake.value(place, text);
+            }
+        }
+        intake.end();
+        if intake.len().is_multiple_of(1 << 14) {
+            progress::step(i64::from(intake.len()));
+            work::allow("The records alone", intake.bytes() + keys.bytes())?;
         }
         Ok(())
     }

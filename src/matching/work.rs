@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use cdp_engine::background::Cancel;
 use cdp_engine::matching::matcher::{Failure, Limits};
+use cdp_engine::matching::{Intake, Records};
 use pgrx::PgSqlErrorCode;
 
 use super::columns;
@@ -44,23 +45,35 @@ pub fn run<T: Send + 'static>(
     result.map_err(failure)
 }
 
-/// What a run may take.
-pub fn limits(second: Option<u32>) -> Limits {
+/// Takes records in by threads.
+pub fn intake(none: Records) -> Result<Intake> {
+    thread::without_signals(|| Intake::start(none, columns::threads())).map_err(thread::no_thread)
+}
+
+/// All records that were taken in.
+pub fn taken(intake: Intake) -> Records {
+    intake.finish(|| {
+        pgrx::check_for_interrupts!();
+    })
+}
+
+/// What a run may take beside so many bytes that are held for it here.
+pub fn limits(second: Option<u32>, beside: usize) -> Limits {
     Limits {
-        memory: guc::matching_memory() as u64,
+        memory: guc::matching_memory().saturating_sub(beside) as u64,
         threads: columns::threads(),
         second,
     }
 }
 
-/// Fails when records of so many bytes leave less of `cdp.matching_memory` than they take.
-pub fn allow(bytes: usize) -> Result<()> {
+/// Fails when so many bytes are more than `cdp.matching_memory`; `what` takes them.
+pub fn allow(what: &str, bytes: usize) -> Result<()> {
     let allowed = guc::matching_memory();
     if bytes <= allowed {
         return Ok(());
     }
     Err(too_much(format!(
-        "The records alone take {} MB; {} MB are allowed.",
+        "{what} take {} MB; {} MB are allowed.",
         bytes.div_ceil(1 << 20),
         allowed >> 20
     )))
@@ -75,7 +88,7 @@ fn too_much(detail: String) -> Error {
     .hint("Raise it, if the machine has the memory: SET cdp.matching_memory = '4GB';")
 }
 
-fn failure(failure: Failure) -> Error {
+pub fn failure(failure: Failure) -> Error {
     match failure {
         Failure::Memory { .. }
         | Failure::Blocking(cdp_engine::matching::blocking::BlockingError::Memory { .. }) => {

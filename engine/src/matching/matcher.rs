@@ -136,7 +136,7 @@ impl std::fmt::Display for Failure {
 /// What a run may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes, beside the records.
+    /// Bytes: the records, and all that is made of them.
     pub memory: u64,
     /// Threads.
     pub threads: usize,
@@ -206,6 +206,7 @@ impl Matcher {
         cancel: &Cancel,
         progress: Progress<'_>,
     ) -> Result<(Self, Run), Failure> {
+        let limits = &limits.beside("the records", records.bytes())?;
         limits.beside(FORMS, most_bytes(records))?;
         let (mut model, prepared) = train_and_prepare(spec, records, decisions, cancel, progress)?;
         let limits = &limits.beside(FORMS, prepared.bytes())?;
@@ -254,6 +255,7 @@ impl Matcher {
         cancel: &Cancel,
         progress: Progress<'_>,
     ) -> Result<Run, Failure> {
+        let limits = &limits.beside("the records", records.bytes())?;
         limits.beside(FORMS, most_bytes(records))?;
         let scorer = Scorer::new(&self.model, records)?;
         let limits = &limits.beside(FORMS, scorer.bytes())?;
@@ -387,13 +389,35 @@ fn score(
     for record in (0..records.len()).step_by(step) {
         findings.copies.add(scoring.weight(record, record));
     }
-    pairs.sort_unstable_by_key(|pair| (pair.a, pair.b));
+    sort(&mut pairs, records.len());
     pairs.dedup_by_key(|pair| (pair.a, pair.b));
     Ok(Scored {
         pairs,
         findings,
         missed: recall.missed,
     })
+}
+
+/// Brings pairs into the order of records: each to its place by the one end, which leaves few to compare by the
+/// other.
+fn sort(pairs: &mut Vec<Pair>, records: u32) {
+    let mut next = vec![0usize; records as usize + 1];
+    for pair in &*pairs {
+        next[pair.a as usize + 1] += 1;
+    }
+    for record in 1..next.len() {
+        next[record] += next[record - 1];
+    }
+    let mut sorted = pairs.clone();
+    for pair in &*pairs {
+        let place = &mut next[pair.a as usize];
+        sorted[*place] = *pair;
+        *place += 1;
+    }
+    for of_one in sorted.chunk_by_mut(|one, next| one.a == next.a) {
+        of_one.sort_unstable_by_key(|pair| pair.b);
+    }
+    *pairs = sorted;
 }
 
 /// The clusters of records at every threshold.
@@ -407,51 +431,51 @@ fn tree(
     let settings = cluster::Settings {
         second: limits.second,
         threads: limits.threads,
+        memory: limits.beside("the pairs found", size_of_val(pairs))?.memory,
         ..cluster::Settings::default()
     };
-    let scored: Vec<ScoredPair> = pairs
+    let scored = pairs
         .iter()
         .filter(|pair| pair.weight >= settings.lowest)
-        .map(|&Pair { a, b, weight, .. }| ScoredPair { a, b, weight })
-        .collect();
+        .map(|&Pair { a, b, weight, .. }| ScoredPair { a, b, weight });
     let weights = |pairs: &[(u32, u32)]| {
         let mut scoring = scorer.scoring();
         pairs.iter().map(|&(a, b)| scoring.weight(a, b)).collect()
     };
-    let names = names(records, &scored);
-    Tree::build(
+    let name = |record| name(records, record);
+    let tree = Tree::build(
         records.len(),
-        &scored,
-        &names,
+        scored,
+        &name,
         Some(&weights),
         &settings,
         cancel,
-    )
-    .ok_or(Failure::Cancelled)
+    );
+    tree.map_err(|error| match error {
+        cluster::Error::Cancelled => Failure::Cancelled,
+        cluster::Error::Memory { needed, allowed } => Failure::Memory {
+            what: "the clusters",
+            needed,
+            allowed,
+        },
+    })
 }
 
-/// A hash of what each record of these pairs says.
-fn names(records: &Records, pairs: &[ScoredPair]) -> Vec<u64> {
-    let mut names = vec![0; records.len() as usize];
-    for record in pairs.iter().flat_map(|pair| [pair.a, pair.b]) {
-        let name = &mut names[record as usize];
-        if *name != 0 {
-            continue;
+/// A hash of what a record says.
+fn name(records: &Records, record: u32) -> u64 {
+    let mut name = 0u64;
+    let mut texts: Vec<&str> = Vec::new();
+    for column in &records.columns {
+        texts.clear();
+        let values = column.of(record).iter();
+        texts.extend(values.map(|&value| &*column.values[value as usize].text));
+        texts.sort_unstable();
+        for text in &texts {
+            name = xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), name);
         }
-        for column in &records.columns {
-            let mut texts: Vec<&str> = column
-                .of(record)
-                .iter()
-                .map(|&value| &*column.values[value as usize].text)
-                .collect();
-            texts.sort_unstable();
-            for text in texts {
-                *name = xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), *name);
-            }
-            *name = name.rotate_left(5).wrapping_add(1);
-        }
+        name = name.rotate_left(5).wrapping_add(1);
     }
-    names
+    name
 }
 
 /// Tells links from weak bridges and from what is for review.

@@ -1,7 +1,5 @@
 //! What a column says of a person, and the one form of its values.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
@@ -105,47 +103,53 @@ impl Meaning {
 
     /// The one form of a value; none if it says nothing.
     pub fn normalise(self, raw: &str) -> Option<String> {
+        let mut text = String::new();
+        self.append(raw, &mut text);
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Appends the one form of a value; nothing if it says nothing.
+    pub(super) fn append(self, raw: &str, to: &mut String) {
         let raw = raw.trim();
         if says_nothing(raw) {
-            return None;
+            return;
         }
-        let text = match self {
-            Meaning::BirthDate => date(raw),
-            Meaning::Email => email(raw),
-            Meaning::Phone => digits(raw, 4)?,
-            Meaning::Postcode | Meaning::NationalId => squeezed(raw),
-            Meaning::Gender => gender(raw),
-            Meaning::Location => location(raw)?,
-            Meaning::Street => street(raw),
-            _ => words(raw),
-        };
-        (!text.is_empty()).then_some(text)
+        match self {
+            Meaning::BirthDate => date(raw, to),
+            Meaning::Email => folded(raw, to, |character| !character.is_whitespace()),
+            Meaning::Phone => digits(raw, 4, to),
+            Meaning::Postcode | Meaning::NationalId => folded(raw, to, in_word),
+            Meaning::Gender => gender(raw, to),
+            Meaning::Location => location(raw, to),
+            Meaning::Street => street(raw, to),
+            _ => words(raw, to),
+        }
     }
 }
 
 /// Written where nothing is known.
 fn says_nothing(raw: &str) -> bool {
     const NOTHING: [&str; 8] = ["null", "none", "n/a", "na", "nan", "unknown", "nil", "-"];
-    raw.is_empty() || NOTHING.iter().any(|text| raw.eq_ignore_ascii_case(text))
+    raw.len() <= 7 && (raw.is_empty() || NOTHING.iter().any(|text| raw.eq_ignore_ascii_case(text)))
 }
 
-/// Small letters without accents (in alphabets that write them apart).
-fn folded(raw: &str) -> Cow<'_, str> {
+/// The characters that are wanted, small and without accents (in alphabets that write them apart).
+fn folded(raw: &str, to: &mut String, wanted: impl Fn(char) -> bool) {
     if raw.is_ascii() {
-        if raw.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            Cow::Owned(raw.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(raw)
-        }
+        let small = raw
+            .bytes()
+            .map(|byte| char::from(byte.to_ascii_lowercase()));
+        to.extend(small.filter(|&character| wanted(character)));
     } else {
-        Cow::Owned(
-            raw.nfkd()
-                .filter(|character| !('\u{300}'..='\u{36f}').contains(character))
-                .nfc()
-                .flat_map(char::to_lowercase)
-                .collect(),
-        )
+        to.extend(without_accents(raw).filter(|&character| wanted(character)));
     }
+}
+
+fn without_accents(raw: &str) -> impl Iterator<Item = char> {
+    raw.nfkd()
+        .filter(|character| !('\u{300}'..='\u{36f}').contains(character))
+        .nfc()
+        .flat_map(char::to_lowercase)
 }
 
 fn is_apostrophe(character: char) -> bool {
@@ -155,133 +159,148 @@ fn is_apostrophe(character: char) -> bool {
 /// Whether a character stands in a word: letters and digits, and the marks that some scripts write
 /// vowels with.
 fn in_word(character: char) -> bool {
-    character.is_alphanumeric() || unicode_normalization::char::is_combining_mark(character)
+    character.is_alphanumeric()
+        || !character.is_ascii() && unicode_normalization::char::is_combining_mark(character)
 }
 
 /// Words with one space between, small, without accents and signs.
-fn words(raw: &str) -> String {
-    let mut text = String::with_capacity(raw.len());
-    for character in folded(raw).chars() {
-        if in_word(character) {
-            text.push(character);
-        } else if !is_apostrophe(character) && !text.is_empty() && !text.ends_with(' ') {
-            text.push(' ');
-        }
+fn words(raw: &str, to: &mut String) {
+    let start = to.len();
+    if raw.is_ascii() {
+        let small = raw
+            .bytes()
+            .map(|byte| char::from(byte.to_ascii_lowercase()));
+        add_words(small, to);
+    } else {
+        add_words(without_accents(raw), to);
     }
-    text.truncate(text.trim_end().len());
-    text
+    if to.len() > start && to.ends_with(' ') {
+        to.pop();
+    }
 }
 
-/// Letters and digits alone.
-fn squeezed(raw: &str) -> String {
-    folded(raw)
-        .chars()
-        .filter(|&character| in_word(character))
-        .collect()
+fn add_words(characters: impl Iterator<Item = char>, to: &mut String) {
+    let mut between = true;
+    for character in characters {
+        if in_word(character) {
+            to.push(character);
+            between = false;
+        } else if !between && !is_apostrophe(character) {
+            to.push(' ');
+            between = true;
+        }
+    }
 }
 
 /// At least so many digits.
-fn digits(raw: &str, least: usize) -> Option<String> {
-    let digits: String = raw
-        .chars()
-        .filter_map(|character| character.to_digit(10))
-        .filter_map(|digit| char::from_digit(digit, 10))
-        .collect();
-    (digits.len() >= least).then_some(digits)
-}
-
-fn email(raw: &str) -> String {
-    folded(raw)
-        .chars()
-        .filter(|character| !character.is_whitespace())
-        .collect()
-}
-
-fn gender(raw: &str) -> String {
-    let text = words(raw);
-    match text.as_str() {
-        "m" | "male" | "man" => "male".to_owned(),
-        "f" | "female" | "woman" => "female".to_owned(),
-        _ => text,
+fn digits(raw: &str, least: usize, to: &mut String) {
+    let start = to.len();
+    to.extend(raw.chars().filter(char::is_ascii_digit));
+    if to.len() - start < least {
+        to.truncate(start);
     }
 }
 
-fn location(raw: &str) -> Option<String> {
+fn gender(raw: &str, to: &mut String) {
+    let start = to.len();
+    words(raw, to);
+    let one = match &to[start..] {
+        "m" | "man" => "male",
+        "f" | "woman" => "female",
+        _ => return,
+    };
+    to.truncate(start);
+    to.push_str(one);
+}
+
+fn location(raw: &str, to: &mut String) {
     let raw = raw.trim_matches(|character| matches!(character, '(' | ')' | '[' | ']'));
-    let (latitude, longitude) = raw.split_once([',', ';'])?;
-    let latitude: f64 = latitude.trim().parse().ok()?;
-    let longitude: f64 = longitude.trim().parse().ok()?;
-    (latitude.abs() <= 90.0 && longitude.abs() <= 180.0)
-        .then(|| format!("{latitude:.5},{longitude:.5}"))
+    let part = |text: &str, most: f64| {
+        let degrees: f64 = text.trim().parse().ok()?;
+        (degrees.abs() <= most).then_some(degrees)
+    };
+    let Some((latitude, longitude)) = raw.split_once([',', ';']) else {
+        return;
+    };
+    if let (Some(latitude), Some(longitude)) = (part(latitude, 90.0), part(longitude, 180.0)) {
+        to.push_str(&format!("{latitude:.5},{longitude:.5}"));
+    }
 }
 
-/// What the kinds of streets are shortened to.
-const STREETS: [(&str, &str); 22] = [
-    ("alley", "aly"),
-    ("avenue", "ave"),
-    ("boulevard", "blvd"),
-    ("circle", "cir"),
-    ("close", "cl"),
-    ("court", "ct"),
-    ("crescent", "cres"),
-    ("drive", "dr"),
-    ("east", "e"),
-    ("highway", "hwy"),
-    ("lane", "ln"),
-    ("north", "n"),
-    ("parkway", "pkwy"),
-    ("place", "pl"),
-    ("road", "rd"),
-    ("south", "s"),
-    ("square", "sq"),
-    ("street", "st"),
-    ("terrace", "ter"),
-    ("trail", "trl"),
-    ("west", "w"),
-    ("way", "wy"),
-];
-
-fn street(raw: &str) -> String {
-    let text = words(raw);
-    let mut short = String::with_capacity(text.len());
-    for word in text.split(' ') {
-        if !short.is_empty() {
-            short.push(' ');
-        }
-        short.push_str(
-            STREETS
-                .iter()
-                .find_map(|&(long, short)| (long == word).then_some(short))
-                .unwrap_or(word),
-        );
+/// What a kind of street is shortened to.
+fn short(word: &str) -> &str {
+    match word {
+        "alley" => "aly",
+        "avenue" => "ave",
+        "boulevard" => "blvd",
+        "circle" => "cir",
+        "close" => "cl",
+        "court" => "ct",
+        "crescent" => "cres",
+        "drive" => "dr",
+        "east" => "e",
+        "highway" => "hwy",
+        "lane" => "ln",
+        "north" => "n",
+        "parkway" => "pkwy",
+        "place" => "pl",
+        "road" => "rd",
+        "south" => "s",
+        "square" => "sq",
+        "street" => "st",
+        "terrace" => "ter",
+        "trail" => "trl",
+        "west" => "w",
+        "way" => "wy",
+        word => word,
     }
-    short
+}
+
+fn street(raw: &str, to: &mut String) {
+    let start = to.len();
+    words(raw, to);
+    if to[start..].split(' ').all(|word| short(word) == word) {
+        return;
+    }
+    let long = to.split_off(start);
+    for (n, word) in long.split(' ').enumerate() {
+        if n > 0 {
+            to.push(' ');
+        }
+        to.push_str(short(word));
+    }
 }
 
 /// A date as `YYYY-MM-DD` if its parts can be told, whatever digits they have: `1843-81-01` stays.
 /// Of two small parts after or before the year, the first is the month, unless it is over 12.
-fn date(raw: &str) -> String {
-    let text = folded(raw);
+fn date(raw: &str, to: &mut String) {
+    if has_form(raw) {
+        return to.push_str(raw);
+    }
+    let mut text = String::with_capacity(raw.len());
+    folded(raw, &mut text, |_| true);
     let parts: Vec<&str> = text
         .split(|character: char| !character.is_alphanumeric())
         .filter(|part| !part.is_empty())
         .take(3)
         .collect();
-    let padded = |year: &str, month: &str, day: &str| format!("{year}-{month:0>2}-{day:0>2}");
+    let mut put = |year: &str, month: &str, day: &str| {
+        to.push_str(&format!("{year}-{month:0>2}-{day:0>2}"));
+    };
     let in_month = |part: &str| part.parse::<u8>().is_ok_and(|number| number <= 12);
     match parts[..] {
         [year, month, day] if year.len() == 4 && month.len() <= 2 && day.len() <= 2 => {
-            padded(year, month, day)
+            put(year, month, day);
         }
         [first, second, year] if year.len() == 4 && first.len() <= 2 && second.len() <= 2 => {
             if !in_month(first) && in_month(second) {
-                padded(year, second, first)
+                put(year, second, first);
             } else {
-                padded(year, first, second)
+                put(year, first, second);
             }
         }
         [year] if year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()) => {
-            format!("{year}-01-01")
+            put(year, "01", "01");
         }
         [all] if all.len() == 8 && all.is_ascii() => {
             let a_year = |part: &str| {
@@ -289,13 +308,22 @@ fn date(raw: &str) -> String {
                     .is_ok_and(|year| (1200..2200).contains(&year))
             };
             if !a_year(&all[..4]) && a_year(&all[4..]) {
-                padded(&all[4..], &all[..2], &all[2..4])
+                put(&all[4..], &all[..2], &all[2..4]);
             } else {
-                padded(&all[..4], &all[4..6], &all[6..])
+                put(&all[..4], &all[4..6], &all[6..]);
             }
         }
-        _ => words(raw),
+        _ => words(raw, to),
     }
+}
+
+/// Whether a date is `YYYY-MM-DD` already.
+fn has_form(raw: &str) -> bool {
+    raw.len() == 10
+        && raw.bytes().enumerate().all(|(n, byte)| match n {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@
 //!
 //! From records to clusters:
 //!
-//! 1. [`records`]: the columns, each distinct value once, normalised by its [`Meaning`];
+//! 1. [`records`]: the columns, each distinct value once, normalised by its [`Meaning`], by threads
+//!    while they come ([`Intake`]);
 //! 2. [`blocking`]: which pairs are looked at, each once, by rules that say beforehand how many there are;
 //! 3. [`comparison`]: the levels of a pair;
 //! 4. [`model`]: `m`, `u`, priors and frequencies of values, found without examples;
@@ -22,6 +23,7 @@
 pub mod blocking;
 pub mod cluster;
 pub mod comparison;
+mod intake;
 pub mod live;
 pub mod matcher;
 pub mod meaning;
@@ -37,7 +39,8 @@ pub mod train;
 #[cfg(test)]
 mod tests;
 
-pub use live::LiveKeys;
+pub use intake::Intake;
+pub use live::{Key, LiveKeys, Share};
 pub use matcher::Matcher;
 pub use meaning::Meaning;
 pub use model::Model;

@@ -27,6 +27,8 @@ pub struct Column {
     /// Where the values of each record end in `held`.
     ends: Vec<u32>,
     known: Known,
+    /// Bytes of the texts.
+    texts: usize,
 }
 
 /// Records by column.
@@ -40,42 +42,54 @@ pub struct Records {
 /// Finds a value by its text, without a second copy of it.
 #[derive(Clone, Debug, Default)]
 struct Known {
-    /// Position + 1, or 0 for a free slot; a power of two of them.
-    slots: Vec<u32>,
+    /// Half of the hash, and the position + 1; 0 is a free slot. A power of two of them.
+    slots: Vec<u64>,
+}
+
+/// How a text is found again.
+fn hash(text: &str) -> u64 {
+    xxh3_64(text.as_bytes())
 }
 
 impl Known {
-    fn find_or_add(&mut self, text: &str, values: &mut Vec<Value>) -> u32 {
-        if (values.len() + 1) * 8 > self.slots.len() * 7 {
+    const HALF: u64 = 0xFFFF_FFFF;
+
+    fn find_or_add(&mut self, text: &str, hash: u64, values: &mut Vec<Value>) -> u32 {
+        if (values.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow(values);
         }
         let mask = self.slots.len() - 1;
-        let mut slot = xxh3_64(text.as_bytes()) as usize & mask;
+        let mut at = hash as usize & mask;
         loop {
-            match self.slots[slot] {
-                0 => {
-                    values.push(Value {
-                        text: text.into(),
-                        count: 0,
-                    });
-                    self.slots[slot] = values.len() as u32;
-                    return values.len() as u32 - 1;
-                }
-                found if *values[found as usize - 1].text == *text => return found - 1,
-                _ => slot = (slot + 1) & mask,
+            let slot = self.slots[at];
+            if slot == 0 {
+                values.push(Value {
+                    text: text.into(),
+                    count: 0,
+                });
+                self.slots[at] = hash & !Self::HALF | values.len() as u64;
+                return values.len() as u32 - 1;
             }
+            let position = (slot & Self::HALF) as u32 - 1;
+            if slot >> 32 == hash >> 32 && *values[position as usize].text == *text {
+                return position;
+            }
+            at = (at + 1) & mask;
         }
     }
 
     fn grow(&mut self, values: &[Value]) {
-        let len = (self.slots.len() * 2).max(64);
+        let len = (self.slots.len() * 2)
+            .max((values.len() * 2).next_power_of_two())
+            .max(64);
         self.slots = vec![0; len];
         for (position, value) in values.iter().enumerate() {
-            let mut slot = xxh3_64(value.text.as_bytes()) as usize & (len - 1);
-            while self.slots[slot] != 0 {
-                slot = (slot + 1) & (len - 1);
+            let hash = hash(&value.text);
+            let mut at = hash as usize & (len - 1);
+            while self.slots[at] != 0 {
+                at = (at + 1) & (len - 1);
             }
-            self.slots[slot] = position as u32 + 1;
+            self.slots[at] = hash & !Self::HALF | (position as u64 + 1);
         }
     }
 }
@@ -90,20 +104,71 @@ impl Column {
             held: Vec::new(),
             ends: Vec::new(),
             known: Known::default(),
+            texts: 0,
         }
     }
 
     /// Adds what the next record holds.
     pub(super) fn push<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
+        self.push_hashed(texts.into_iter().map(|text| (text, hash(text))));
+    }
+
+    fn push_hashed<'a>(&mut self, texts: impl Iterator<Item = (&'a str, u64)>) {
         let start = self.held.len();
-        for text in texts {
-            let position = self.known.find_or_add(text, &mut self.values);
+        for (text, hash) in texts {
+            let position = self.known.find_or_add(text, hash, &mut self.values);
             if !self.held[start..].contains(&position) {
-                self.values[position as usize].count += 1;
+                let value = &mut self.values[position as usize];
+                if value.count == 0 {
+                    self.texts += allocated(text.len());
+                }
+                value.count += 1;
                 self.held.push(position);
             }
         }
         self.ends.push(self.held.len() as u32);
+    }
+
+    /// Adds what further records hold, as it came. `forms` is room to work in.
+    pub(super) fn take(&mut self, cells: &Cells, forms: &mut Forms) {
+        forms.text.clear();
+        forms.found.clear();
+        let mut start = 0;
+        for &end in &cells.ends {
+            let before = forms.text.len();
+            let raw = &cells.text[start as usize..end as usize];
+            self.meaning.append(raw, &mut forms.text);
+            let form = &forms.text[before..];
+            forms.found.push((forms.text.len(), hash(form)));
+            start = end;
+        }
+        let (mut place, mut start) = (0, 0);
+        for &row in &cells.rows {
+            let of_row = &forms.found[place..row as usize];
+            place = row as usize;
+            let texts = of_row.iter().filter_map(|&(end, hash)| {
+                let text = &forms.text[start..end];
+                start = end;
+                (!text.is_empty()).then_some((text, hash))
+            });
+            self.push_hashed(texts);
+        }
+    }
+
+    /// No more are added: what finds values goes.
+    pub(super) fn close(&mut self) {
+        self.known = Known::default();
+        self.values.shrink_to_fit();
+        self.held.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.texts
+            + self.values.capacity() * size_of::<Value>()
+            + (self.held.capacity() + self.ends.capacity()) * size_of::<u32>()
+            + self.known.slots.capacity() * size_of::<u64>()
     }
 
     /// The positions in [`values`](Self::values) of what a record holds.
@@ -118,10 +183,39 @@ impl Column {
     }
 }
 
+/// Bytes that a text takes: a piece of memory is of 16 bytes each, at least two, eight of which are not
+/// for use.
+fn allocated(len: usize) -> usize {
+    (len + 8).next_multiple_of(16).max(32)
+}
+
+/// What some records hold in one column, as it came.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    pub text: String,
+    /// Where each value ends in `text`.
+    pub ends: Vec<u32>,
+    /// Where each record ends in `ends`.
+    pub rows: Vec<u32>,
+}
+
+/// The one forms of [`Cells`].
+#[derive(Debug, Default)]
+pub(super) struct Forms {
+    text: String,
+    /// Where each ends in `text`, and its hash.
+    found: Vec<(usize, u64)>,
+}
+
 impl Records {
     /// Records of these columns, none yet.
     pub fn new(columns: Vec<Column>) -> Self {
         Records { columns, len: 0 }
+    }
+
+    /// Of columns that hold so many records each.
+    pub(super) fn of(columns: Vec<Column>, len: u32) -> Self {
+        Records { columns, len }
     }
 
     /// Adds a record: for each column its values, already in their one form.
@@ -146,14 +240,7 @@ impl Records {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        let of_column = |column: &Column| {
-            let texts: usize = column.values.iter().map(|value| value.text.len() + 8).sum();
-            texts
-                + column.values.capacity() * size_of::<Value>()
-                + (column.held.capacity() + column.ends.capacity() + column.known.slots.capacity())
-                    * size_of::<u32>()
-        };
-        self.columns.iter().map(of_column).sum()
+        self.columns.iter().map(Column::bytes).sum()
     }
 
     /// How many there are.

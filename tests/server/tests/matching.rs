@@ -181,6 +181,34 @@ fn a_block_past_its_cap_gives_no_pairs_until_it_is_small_again() {
 }
 
 #[test]
+fn running_again_writes_what_is_not_stored_so_and_nothing_else() {
+    let (_db, mut c) = matched(100);
+    let rows = "SELECT ctid::text || key FROM cdp.match_keys UNION ALL SELECT ctid::text || node_id FROM cdp.match_records ORDER BY 1";
+    let (stored, written): (Vec<String>, Vec<String>) =
+        (column(&mut c, STORED), column(&mut c, rows));
+    run(&mut c, "SELECT cdp.run_matcher('people')");
+    assert_eq!(column::<String>(&mut c, STORED), stored);
+    assert_eq!(
+        column::<String>(&mut c, rows),
+        written,
+        "nothing is written anew"
+    );
+    run(
+        &mut c,
+        "DELETE FROM cdp.match_keys WHERE node_id % 3 = 0;
+         UPDATE cdp.match_keys SET key = -key WHERE node_id % 5 = 0;
+         INSERT INTO cdp.match_keys SELECT key, rule + 100, matcher_id, node_id FROM cdp.match_keys WHERE node_id % 7 = 0;
+         DELETE FROM cdp.match_records WHERE node_id % 3 = 0;
+         UPDATE cdp.match_records SET said = '[]' WHERE node_id % 5 = 0;
+         UPDATE cdp.match_records SET shown = '{-1}' WHERE node_id % 7 = 0;
+         INSERT INTO cdp.match_records SELECT -node_id, matcher_id, said, shown FROM cdp.match_records",
+    );
+    assert_ne!(column::<String>(&mut c, STORED), stored);
+    run(&mut c, "SELECT cdp.run_matcher('people')");
+    assert_eq!(column::<String>(&mut c, STORED), stored, "it is mended");
+}
+
+#[test]
 fn decisions_stand_and_are_learned_from() {
     let (_db, mut c) = matched(60);
     let people = "SELECT string_agg(key, ' ' ORDER BY key) FROM cdp.profile_records GROUP BY profile_id ORDER BY 1";

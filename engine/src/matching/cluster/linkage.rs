@@ -1,6 +1,5 @@
 //! Average linkage of one component.
 
-use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -21,7 +20,7 @@ pub(super) struct Join {
     pub right: u64,
 }
 
-/// What is known between two clusters.
+/// What is known between two clusters; of none there is no pair.
 #[derive(Clone, Copy, Default)]
 struct Between {
     sum: i64,
@@ -29,6 +28,15 @@ struct Between {
     /// How many of those are across the two files.
     across: u64,
     right: u64,
+}
+
+impl Between {
+    fn add(&mut self, other: Between) {
+        self.sum += other.sum;
+        self.known += other.known;
+        self.across += other.across;
+        self.right += other.right;
+    }
 }
 
 type Others = HashMap<u32, Between, BuildHasherDefault<Spread>>;
@@ -60,102 +68,153 @@ struct Sides {
     second: u64,
 }
 
-struct Linkage<'a> {
+/// Of a component of up to so many records every two clusters have their place in a table.
+const TABLED: usize = 128;
+/// Bytes for a pair of a larger component: both ends and the offer, at their fullest.
+pub(super) const LARGE: u64 = 320;
+
+/// Works on one component after the other.
+pub(super) struct Linkage<'a> {
     settings: &'a Settings,
-    /// By root: what is known to others, by their root.
-    between: Vec<Others>,
+    len: usize,
+    /// What is known between the clusters of a small component, by both roots.
+    table: Vec<Between>,
+    /// Of a large one, by root: what is known to others, by their root.
+    others: Vec<Others>,
     sides: Vec<Sides>,
     parent: Vec<u32>,
     /// The lowest join within each cluster.
     level: Vec<i32>,
     /// Orders clusters whichever record came first: the least name in each.
     name: Vec<(u64, u32)>,
-}
-
-/// The joins of the records of a component, the highest first. `pairs` are of positions in `records`.
-pub(super) fn joins(
-    records: &[u32],
-    names: &[u64],
-    pairs: &[(u32, u32, i32)],
-    settings: &Settings,
-) -> Vec<Join> {
-    let mut linkage = Linkage::of(records, names, settings);
-    linkage.learn(pairs);
-    let mut heap = BinaryHeap::new();
-    heap.extend(pairs.iter().filter_map(|(a, b, _)| linkage.offered(*a, *b)));
-    let mut joins = Vec::new();
-    while let Some(offered) = heap.pop() {
-        let (a, b) = (linkage.root(offered.3), linkage.root(offered.4));
-        if a == b {
-            continue;
-        }
-        let Some(now) = linkage.offered(a, b) else {
-            continue;
-        };
-        // Clusters have grown since. What is offered only ever comes down: an average of averages is no more
-        // than the greater, and a name is the least within.
-        if (now.0, now.1, now.2) < (offered.0, offered.1, offered.2) {
-            heap.push(now);
-            continue;
-        }
-        let level = linkage
-            .grown(a, b, now.0)
-            .min(linkage.level[a as usize])
-            .min(linkage.level[b as usize]);
-        let (pairs, right) = linkage.join(a, b, level);
-        joins.push(Join {
-            height: level,
-            a: records[a as usize],
-            b: records[b as usize],
-            pairs,
-            right,
-        });
-    }
-    joins.sort_by_key(|join| Reverse(join.height));
-    joins
+    offers: BinaryHeap<Offer>,
 }
 
 /// The height of a join, the names of the clusters, and the clusters.
 type Offer = (i32, (u64, u32), (u64, u32), u32, u32);
 
 impl<'a> Linkage<'a> {
-    fn of(records: &[u32], names: &[u64], settings: &'a Settings) -> Self {
+    pub(super) fn new(settings: &'a Settings) -> Self {
         Linkage {
             settings,
-            between: vec![Others::default(); records.len()],
-            sides: records
-                .iter()
-                .map(|record| {
-                    let second = settings.second.is_some_and(|second| *record >= second);
-                    Sides {
-                        first: u64::from(!second),
-                        second: u64::from(second),
-                    }
-                })
-                .collect(),
-            parent: (0..records.len() as u32).collect(),
-            level: vec![i32::MAX; records.len()],
-            name: names.iter().copied().zip(records.iter().copied()).collect(),
+            len: 0,
+            table: Vec::new(),
+            others: Vec::new(),
+            sides: Vec::new(),
+            parent: Vec::new(),
+            level: Vec::new(),
+            name: Vec::new(),
+            offers: BinaryHeap::new(),
         }
     }
 
-    fn learn(&mut self, pairs: &[(u32, u32, i32)]) {
-        let most = self.settings.most;
-        for (a, b, weight) in pairs {
-            let across = self.settings.second.is_none()
-                || self.sides[*a as usize].first != self.sides[*b as usize].first;
-            let between = Between {
-                sum: i64::from((*weight).clamp(-most, most)),
-                known: 1,
-                across: u64::from(across),
-                right: if across {
-                    probability_in_parts(*weight)
-                } else {
-                    0
-                },
+    /// Adds the joins of the records of a component. `pairs` are of positions in `records`, each once.
+    pub(super) fn joins(
+        &mut self,
+        records: &[u32],
+        name: impl Fn(u32) -> u64,
+        pairs: &[(u32, u32, i32)],
+        joins: &mut Vec<Join>,
+    ) {
+        self.start(records, name);
+        for &pair in pairs {
+            self.learn(pair);
+        }
+        for &(a, b, _) in pairs {
+            let offered = self.offered(a, b);
+            self.offers.extend(offered);
+        }
+        while let Some(offered) = self.offers.pop() {
+            let (a, b) = (self.root(offered.3), self.root(offered.4));
+            if a == b {
+                continue;
+            }
+            let Some(now) = self.offered(a, b) else {
+                continue;
             };
-            self.between[*a as usize].insert(*b, between);
-            self.between[*b as usize].insert(*a, between);
+            // Clusters have grown since. What is offered only ever comes down: an average of averages is
+            // no more than the greater, and a name is the least within.
+            if (now.0, now.1, now.2) < (offered.0, offered.1, offered.2) {
+                self.offers.push(now);
+                continue;
+            }
+            let height = self
+                .grown(a, b, now.0)
+                .min(self.level[a as usize])
+                .min(self.level[b as usize]);
+            let (pairs, right) = self.join(a, b, height);
+            joins.push(Join {
+                height,
+                a: records[a as usize],
+                b: records[b as usize],
+                pairs,
+                right,
+            });
+        }
+    }
+
+    fn start(&mut self, records: &[u32], name: impl Fn(u32) -> u64) {
+        let len = records.len();
+        self.len = len;
+        self.table.clear();
+        self.others.clear();
+        if len <= TABLED {
+            self.table.resize(len * len, Between::default());
+        } else {
+            self.others.resize(len, Others::default());
+        }
+        self.sides.clear();
+        self.sides.extend(records.iter().map(|record| {
+            let second = self.settings.second.is_some_and(|second| *record >= second);
+            Sides {
+                first: u64::from(!second),
+                second: u64::from(second),
+            }
+        }));
+        self.parent.clear();
+        self.parent.extend(0..len as u32);
+        self.level.clear();
+        self.level.resize(len, i32::MAX);
+        self.name.clear();
+        // Of two records there are no two joins to choose from.
+        let named = records
+            .iter()
+            .map(|&record| (if len > 2 { name(record) } else { 0 }, record));
+        self.name.extend(named);
+    }
+
+    fn learn(&mut self, (a, b, weight): (u32, u32, i32)) {
+        let most = self.settings.most;
+        let across = self.settings.second.is_none()
+            || self.sides[a as usize].first != self.sides[b as usize].first;
+        let between = Between {
+            sum: i64::from(weight.clamp(-most, most)),
+            known: 1,
+            across: u64::from(across),
+            right: if across {
+                probability_in_parts(weight)
+            } else {
+                0
+            },
+        };
+        self.put(a, b, between);
+        self.put(b, a, between);
+    }
+
+    fn put(&mut self, a: u32, b: u32, between: Between) {
+        match self.others.get_mut(a as usize) {
+            Some(others) => {
+                others.insert(b, between);
+            }
+            None => self.table[a as usize * self.len + b as usize] = between,
+        }
+    }
+
+    fn between(&self, a: u32, b: u32) -> Option<Between> {
+        match self.others.get(a as usize) {
+            Some(others) => others.get(&b).copied(),
+            None => Some(self.table[a as usize * self.len + b as usize])
+                .filter(|between| between.known > 0),
         }
     }
 
@@ -186,24 +245,26 @@ impl<'a> Linkage<'a> {
 
     /// The average between two clusters, if they may join at all.
     fn height(&self, a: u32, b: u32) -> Option<i32> {
-        let between = self.between[a as usize].get(&b)?;
+        let between = self.between(a, b)?;
         if !self.may_join(a, b) {
             return None;
         }
         let unknown = self.pairs(a, b) - between.across;
-        let counted = (unknown + between.known) as f64;
+        let counted = (unknown + between.known) as i64;
         let sum = between.sum + unknown as i64 * i64::from(self.settings.absent);
-        let height = sum.div_euclid(counted as i64) as i32;
+        let height = sum.div_euclid(counted) as i32;
         (height >= self.settings.lowest).then_some(height)
     }
 
     /// How surely two clusters are one person that average this.
     fn grown(&self, a: u32, b: u32, height: i32) -> i32 {
-        let between = self.between[a as usize].get(&b);
-        let known = between.map_or(0, |between| between.known) as f64;
+        let known = self.between(a, b).map_or(0, |between| between.known);
+        if known == 1 {
+            return height;
+        }
         let prior = f64::from(self.settings.prior);
         let evidence = f64::from(height) - prior;
-        (prior + evidence * known.powf(self.settings.growth)).round() as i32
+        (prior + evidence * (known as f64).powf(self.settings.growth)).round() as i32
     }
 
     fn offered(&self, a: u32, b: u32) -> Option<Offer> {
@@ -214,33 +275,49 @@ impl<'a> Linkage<'a> {
 
     /// Makes one of two; how many pairs that adds, and how many of them are right, each by itself.
     fn join(&mut self, a: u32, b: u32, level: i32) -> (u64, u64) {
-        let Between { across, right, .. } = self.between[a as usize].remove(&b).unwrap_or_default();
-        self.between[b as usize].remove(&a);
+        let Between { across, right, .. } = self.between(a, b).unwrap_or_default();
         let pairs = self.pairs(a, b);
         let absent = probability_in_parts(self.settings.absent);
         let right = right + (pairs - across) * absent;
         let size = |cluster: u32| {
-            let cluster = cluster as usize;
-            (self.between[cluster].len(), self.name[cluster])
+            let others = self.others.get(cluster as usize).map_or(0, HashMap::len);
+            (others, self.name[cluster as usize])
         };
         let (small, large) = if size(a) < size(b) { (a, b) } else { (b, a) };
+        self.merge(small, large);
         let Sides { first, second } = self.sides[small as usize];
         self.sides[large as usize].first += first;
         self.sides[large as usize].second += second;
         self.name[large as usize] = self.name[large as usize].min(self.name[small as usize]);
         self.parent[small as usize] = large;
         self.level[large as usize] = level;
-        for (other, between) in std::mem::take(&mut self.between[small as usize]) {
-            let to_large = self.between[large as usize].entry(other).or_default();
-            to_large.sum += between.sum;
-            to_large.known += between.known;
-            to_large.across += between.across;
-            to_large.right += between.right;
+        (pairs, right)
+    }
+
+    /// What is known to the small one is known to the large one.
+    fn merge(&mut self, small: u32, large: u32) {
+        let (of_small, of_large) = (small as usize, large as usize);
+        if self.others.is_empty() {
+            let len = self.len;
+            for other in 0..len {
+                if other != of_large {
+                    let between = std::mem::take(&mut self.table[of_small * len + other]);
+                    self.table[of_large * len + other].add(between);
+                    let between = std::mem::take(&mut self.table[other * len + of_small]);
+                    self.table[other * len + of_large].add(between);
+                }
+            }
+            return;
+        }
+        self.others[of_small].remove(&large);
+        self.others[of_large].remove(&small);
+        for (other, between) in std::mem::take(&mut self.others[of_small]) {
+            let to_large = self.others[of_large].entry(other).or_default();
+            to_large.add(between);
             let now = *to_large;
-            let of_other = &mut self.between[other as usize];
+            let of_other = &mut self.others[other as usize];
             of_other.remove(&small);
             of_other.insert(large, now);
         }
-        (pairs, right)
     }
 }

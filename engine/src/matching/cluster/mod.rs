@@ -3,16 +3,16 @@
 //! Pairs that agree well enough make components; but one wrong pair would make one person of two
 //! families. So clusters are joined only when the records of both agree *on average* (average linkage): the
 //! pair of clusters that agree best joins first, and pairs that no rule found, or whose evidence is
-//! against, count as much as the one that is for. What a single pair holds together stays apart, and is
-//! [reported](Cut).
+//! against, count as much as the one that is for. What a single pair holds together stays apart.
 //!
 //! All that is done once, for every threshold: the [`Tree`] of joins says how surely two clusters are one
 //! person, so the expected precision and recall of the clusters are known for any threshold, and
 //! the best one can be [chosen](Tree::best), or one that [holds a precision](Tree::precise).
 //!
-//! Work and memory grow with the number of pairs, not with the square of a component's size: besides the
-//! pairs given 28 bytes a pair while the tree is built, of which 12 stay for each of at least the lowest
-//! weight; and about 100 a pair of the components in hand.
+//! Work and memory grow with the number of pairs, not with the square of a component's size: beside the
+//! pairs given 16 bytes a record while the tree is built; of what is in components 32 more a record and 12 a
+//! pair; and 320 a pair of the large components in hand, one a thread. What that comes to is known, and
+//! refused where it is too much, before it is taken.
 //!
 //! Weights are whole hundredths of a bit and sums of them exact: neither the order of records and pairs
 //! nor the number of threads changes what comes out.
@@ -25,10 +25,10 @@ mod tree;
 mod tests;
 
 pub use expected::Expected;
-pub use tree::{Cut, Reason, Tree};
+pub use tree::Tree;
 
 /// A pair of records and the logarithm of the odds that both are one person, in hundredths of a bit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScoredPair {
     /// A record.
     pub a: u32,
@@ -62,6 +62,22 @@ pub struct Settings {
     pub single: [bool; 2],
     /// How many threads work.
     pub threads: usize,
+    /// Bytes that the tree may take while it is built.
+    pub memory: u64,
+}
+
+/// Why there is no tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The caller gave up.
+    Cancelled,
+    /// It would take more memory than it may.
+    Memory {
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        allowed: u64,
+    },
 }
 
 impl Default for Settings {
@@ -76,6 +92,7 @@ impl Default for Settings {
             second: None,
             single: [false; 2],
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: u64::MAX,
         }
     }
 }

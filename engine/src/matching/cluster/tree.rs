@@ -1,48 +1,21 @@
 //! The tree of joins, for every threshold.
 
-use super::linkage::{self, Join};
-use super::{Score, ScoredPair, Settings, probability_in_parts};
+use super::linkage::{Join, LARGE, Linkage};
+use super::{Error, Score, ScoredPair, Settings, probability_in_parts};
 use crate::background::Cancel;
 use crate::matching::blocking::threads;
 
-/// How many records of small components are worked on in one go.
+/// How many records of components are worked on in one go.
 const BATCH: usize = 1 << 12;
 
 /// Which clusters join at which threshold.
 #[derive(Debug)]
 pub struct Tree {
     len: u32,
-    settings: Settings,
     /// The highest first.
     pub(super) joins: Vec<Join>,
-    /// Those of at least the lowest threshold.
-    pairs: Vec<ScoredPair>,
     /// The sum of the probabilities of all pairs given, in parts.
     pub(super) right: u64,
-}
-
-/// Why records stay apart that a pair would join.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// On average, the pairs between their clusters are below the threshold.
-    WeakBridge,
-    /// Their file has no duplicates, and each cluster a record of it.
-    NoDuplicates,
-}
-
-/// A pair at or over the threshold whose records stay in clusters apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// The pair.
-    pub pair: ScoredPair,
-    /// How many records each of the clusters has, that of `a` first.
-    pub sizes: [u32; 2],
-    /// How many pairs between the two are at or over the threshold.
-    pub bridges: u32,
-    /// The sum of their weights, in hundredths of a bit.
-    pub weight: i64,
-    /// Why.
-    pub reason: Reason,
 }
 
 fn root(parent: &mut [u32], mut record: u32) -> u32 {
@@ -60,86 +33,201 @@ fn unite(parent: &mut [u32], a: u32, b: u32) {
     parent[a.max(b) as usize] = a.min(b);
 }
 
-struct Component<'a> {
+/// The components of several records.
+struct Components {
+    /// Their records, component after component, ascending in each.
     records: Vec<u32>,
-    pairs: &'a [(u32, ScoredPair)],
+    /// Their pairs, in the same order of components.
+    pairs: Vec<ScoredPair>,
+    /// Where each ends in both.
+    ends: Vec<(u32, usize)>,
+    /// Of each record its place in its component.
+    place: Vec<u32>,
+    /// The sum of the probabilities of pairs that are in none, in parts.
+    right: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Component<'a> {
+    records: &'a [u32],
+    pairs: &'a [ScoredPair],
+}
+
+/// In no component.
+const ALONE: u32 = u32::MAX;
+
+impl Components {
+    fn of(
+        len: u32,
+        pairs: impl Iterator<Item = ScoredPair> + Clone,
+        settings: &Settings,
+        cancel: &Cancel,
+    ) -> Result<Self, Error> {
+        let stopped = || match cancel.is_set() {
+            true => Err(Error::Cancelled),
+            false => Ok(()),
+        };
+        // Four numbers a record while components are told apart.
+        let needed = 16 * u64::from(len);
+        allow(needed, settings)?;
+        let mut parent: Vec<u32> = (0..len).collect();
+        for pair in pairs.clone() {
+            if pair.weight >= settings.lowest {
+                unite(&mut parent, pair.a, pair.b);
+            }
+        }
+        stopped()?;
+        // How many records each root has, then which component it is.
+        let mut of_root = vec![0u32; len as usize];
+        for record in 0..len {
+            let root = root(&mut parent, record);
+            parent[record as usize] = root;
+            of_root[root as usize] += 1;
+        }
+        let mut ends: Vec<(u32, usize)> = Vec::new();
+        let mut records = 0;
+        for size in &mut of_root {
+            if *size > 1 {
+                records += *size;
+                *size = ends.len() as u32;
+                ends.push((records, 0));
+            } else {
+                *size = ALONE;
+            }
+        }
+        let component = |record: u32| of_root[parent[record as usize] as usize] as usize;
+        stopped()?;
+        let mut right = 0;
+        for pair in pairs.clone() {
+            let of_a = component(pair.a);
+            if of_a != ALONE as usize && of_a == component(pair.b) {
+                ends[of_a].1 += 1;
+            } else {
+                right += probability_in_parts(pair.weight);
+            }
+        }
+        let mut largest: Vec<usize> = Vec::new();
+        let mut total = 0;
+        for (_, end) in &mut ends {
+            largest.push(*end);
+            total += *end;
+            *end = total;
+        }
+        largest.sort_unstable_by(|a, b| b.cmp(a));
+        let in_hand: usize = largest.iter().take(settings.threads.max(1)).sum();
+        let needed = needed
+            + size_of_val(&ends[..]) as u64
+            + total as u64 * size_of::<ScoredPair>() as u64
+            + u64::from(records) * size_of::<Join>() as u64
+            + in_hand as u64 * LARGE;
+        allow(needed, settings)?;
+        drop(largest);
+        let mut next: Vec<(u32, usize)> = Vec::with_capacity(ends.len());
+        next.push((0, 0));
+        next.extend(&ends[..ends.len().saturating_sub(1)]);
+        stopped()?;
+        let mut by_component = vec![ScoredPair::default(); total];
+        for pair in pairs {
+            let of_a = component(pair.a);
+            if of_a != ALONE as usize && of_a == component(pair.b) {
+                by_component[next[of_a].1] = pair;
+                next[of_a].1 += 1;
+            }
+        }
+        stopped()?;
+        let mut in_order = vec![0; records as usize];
+        let mut place = vec![0; len as usize];
+        for record in 0..len {
+            let of = component(record);
+            if of != ALONE as usize {
+                let start = if of == 0 { 0 } else { ends[of - 1].0 };
+                in_order[next[of].0 as usize] = record;
+                place[record as usize] = next[of].0 - start;
+                next[of].0 += 1;
+            }
+        }
+        Ok(Components {
+            records: in_order,
+            pairs: by_component,
+            ends,
+            place,
+            right,
+        })
+    }
+
+    fn get(&self, component: usize) -> Component<'_> {
+        let start = match component {
+            0 => (0, 0),
+            _ => self.ends[component - 1],
+        };
+        let end = self.ends[component];
+        Component {
+            records: &self.records[start.0 as usize..end.0 as usize],
+            pairs: &self.pairs[start.1..end.1],
+        }
+    }
+
+    /// Batches of about as much work: where each begins and ends.
+    fn batches(&self) -> Vec<std::ops::Range<usize>> {
+        let mut batches = Vec::new();
+        let (mut start, mut before) = (0, 0);
+        for (component, &(end, _)) in self.ends.iter().enumerate() {
+            if (end - before) as usize >= BATCH {
+                batches.push(start..component + 1);
+                (start, before) = (component + 1, end);
+            }
+        }
+        batches.push(start..self.ends.len());
+        batches
+    }
+}
+
+fn allow(needed: u64, settings: &Settings) -> Result<(), Error> {
+    match needed <= settings.memory {
+        true => Ok(()),
+        false => Err(Error::Memory {
+            needed,
+            allowed: settings.memory,
+        }),
+    }
 }
 
 impl Tree {
-    /// Joins `len` records by pairs, each given once. `names` tell records apart whatever their order (a
+    /// Joins `len` records by pairs, each given once. `name` tells records apart whatever their order (a
     /// hash of what they say), by which ties are broken. Pairs far below the lowest threshold count as
     /// well as those over it, if they are given. With a scorer, small components have the pairs scored
-    /// that no rule found. Nothing is given when it is told to stop.
+    /// that no rule found.
+    ///
+    /// # Errors
+    /// When it is told to stop, and before it takes more memory than the settings allow.
     pub fn build(
         len: u32,
-        pairs: &[ScoredPair],
-        names: &[u64],
+        pairs: impl Iterator<Item = ScoredPair> + Clone,
+        name: &(dyn Fn(u32) -> u64 + Sync),
         score: Option<Score<'_>>,
         settings: &Settings,
         cancel: &Cancel,
-    ) -> Option<Self> {
-        let mut parent: Vec<u32> = (0..len).collect();
-        let strong: Vec<ScoredPair> = pairs
-            .iter()
-            .filter(|pair| pair.weight >= settings.lowest)
-            .copied()
-            .collect();
-        for pair in &strong {
-            unite(&mut parent, pair.a, pair.b);
-        }
-        let mut by_component: Vec<(u32, ScoredPair)> = Vec::new();
-        let mut right = 0;
-        for pair in pairs {
-            right += probability_in_parts(pair.weight);
-            let of_a = root(&mut parent, pair.a);
-            if of_a == root(&mut parent, pair.b) {
-                by_component.push((of_a, *pair));
-            }
-        }
-        by_component.sort_unstable();
-        let components: Vec<Component<'_>> = by_component
-            .chunk_by(|a, b| a.0 == b.0)
-            .map(|pairs| {
-                let mut records: Vec<u32> = pairs
-                    .iter()
-                    .flat_map(|(_, pair)| [pair.a, pair.b])
-                    .collect();
-                records.sort_unstable();
-                records.dedup();
-                Component { records, pairs }
-            })
-            .collect();
-        // Batches of about as much work.
-        let mut batches: Vec<&[Component<'_>]> = Vec::new();
-        let mut start = 0;
-        let mut work = 0;
-        for (position, component) in components.iter().enumerate() {
-            work += component.records.len();
-            if work >= BATCH {
-                batches.push(&components[start..=position]);
-                start = position + 1;
-                work = 0;
-            }
-        }
-        batches.push(&components[start..]);
-        let joins = threads::each_of(&batches, settings.threads, |batch| {
+    ) -> Result<Self, Error> {
+        let components = Components::of(len, pairs, settings, cancel)?;
+        let batches = components.batches();
+        let found = threads::each_of(&batches, settings.threads, |batch| {
             if cancel.is_set() {
-                return Vec::new();
+                return (Vec::new(), 0);
             }
-            of_batch(batch, names, score, settings)
+            of_batch(&components, batch.clone(), name, score, settings)
         });
         if cancel.is_set() {
-            return None;
+            return Err(Error::Cancelled);
         }
-        let mut joins = joins.concat();
+        let mut right = components.right;
+        let mut joins: Vec<Join> =
+            Vec::with_capacity(found.iter().map(|(joins, _)| joins.len()).sum());
+        for (of_batch, of_pairs) in found {
+            joins.extend(of_batch);
+            right += of_pairs;
+        }
         joins.sort_unstable_by_key(|join| (std::cmp::Reverse(join.height), join.pairs, join.right));
-        Some(Tree {
-            len,
-            settings: *settings,
-            joins,
-            pairs: strong,
-            right,
-        })
+        Ok(Tree { len, joins, right })
     }
 
     /// For each record its cluster at a threshold: the lowest record of it.
@@ -153,114 +241,66 @@ impl Tree {
             .map(|record| root(&mut parent, record))
             .collect()
     }
-
-    /// The pairs at or over a threshold whose records are in clusters apart.
-    pub fn cuts(&self, threshold: i32) -> Vec<Cut> {
-        let clusters = self.clusters(threshold);
-        let is_second =
-            |record: u32| usize::from(self.settings.second.is_some_and(|second| record >= second));
-        let mut sizes = vec![[0u32; 2]; self.len as usize];
-        for record in 0..self.len {
-            sizes[clusters[record as usize] as usize][is_second(record)] += 1;
-        }
-        let mut cut: Vec<([u32; 2], ScoredPair)> = self
-            .pairs
-            .iter()
-            .filter(|pair| pair.weight >= threshold)
-            .map(|pair| {
-                (
-                    [clusters[pair.a as usize], clusters[pair.b as usize]],
-                    *pair,
-                )
-            })
-            .filter(|([a, b], _)| a != b)
-            .collect();
-        cut.sort_unstable_by_key(|([a, b], pair)| (*a.min(b), *a.max(b), pair.a, pair.b));
-        cut.chunk_by(|(one, _), (other, _)| {
-            (one[0].min(one[1]), one[0].max(one[1]))
-                == (other[0].min(other[1]), other[0].max(other[1]))
-        })
-        .flat_map(|cuts| {
-            let weight = cuts.iter().map(|(_, pair)| i64::from(pair.weight)).sum();
-            let sizes = &sizes;
-            cuts.iter().map(move |([a, b], pair)| {
-                let (of_a, of_b) = (sizes[*a as usize], sizes[*b as usize]);
-                let refused = (0..2)
-                    .any(|side| self.settings.single[side] && of_a[side] > 0 && of_b[side] > 0);
-                Cut {
-                    pair: *pair,
-                    sizes: [of_a.iter().sum(), of_b.iter().sum()],
-                    bridges: cuts.len() as u32,
-                    weight,
-                    reason: if refused {
-                        Reason::NoDuplicates
-                    } else {
-                        Reason::WeakBridge
-                    },
-                }
-            })
-        })
-        .collect()
-    }
 }
 
+/// The joins of some components, and the sum of the probabilities of their pairs.
 fn of_batch(
-    batch: &[Component<'_>],
-    names: &[u64],
+    components: &Components,
+    batch: std::ops::Range<usize>,
+    name: &(dyn Fn(u32) -> u64 + Sync),
     score: Option<Score<'_>>,
     settings: &Settings,
-) -> Vec<Join> {
+) -> (Vec<Join>, u64) {
     let mut unknown: Vec<(u32, u32)> = Vec::new();
     let mut counts = Vec::with_capacity(batch.len());
-    for component in batch {
+    let mut given = Vec::new();
+    for component in batch.clone() {
+        let component = components.get(component);
         let before = unknown.len();
         if score.is_some() && component.records.len() <= settings.scored_wholly {
-            add_unknown(component, &mut unknown);
+            component.unknown(&components.place, &mut given, &mut unknown);
         }
         counts.push(unknown.len() - before);
     }
     let weights = score.map_or_else(Vec::new, |score| score(&unknown));
+    let mut scored = unknown.iter().zip(weights);
     let mut joins = Vec::new();
-    let mut start = 0;
-    for (component, count) in batch.iter().zip(counts) {
-        let records = &component.records;
-        let place = |record: u32| records.partition_point(|other| *other < record) as u32;
-        let known = component
-            .pairs
-            .iter()
-            .map(|(_, pair)| (place(pair.a), place(pair.b), pair.weight));
-        let scored = unknown[start..start + count]
-            .iter()
-            .zip(&weights[start.min(weights.len())..])
-            .map(|((a, b), weight)| (place(*a), place(*b), *weight));
-        let pairs: Vec<(u32, u32, i32)> = known.chain(scored).collect();
-        let named: Vec<u64> = records
-            .iter()
-            .map(|record| names.get(*record as usize).copied().unwrap_or(0))
-            .collect();
-        joins.extend(linkage::joins(records, &named, &pairs, settings));
-        start += count;
+    let mut right = 0;
+    let mut linkage = Linkage::new(settings);
+    let mut pairs: Vec<(u32, u32, i32)> = Vec::new();
+    let place = |record: u32| components.place[record as usize];
+    for (component, count) in batch.zip(counts) {
+        let component = components.get(component);
+        pairs.clear();
+        for pair in component.pairs {
+            pairs.push((place(pair.a), place(pair.b), pair.weight));
+            right += probability_in_parts(pair.weight);
+        }
+        let scored = scored.by_ref().take(count);
+        pairs.extend(scored.map(|(&(a, b), weight)| (place(a), place(b), weight)));
+        linkage.joins(component.records, name, &pairs, &mut joins);
     }
-    joins
+    (joins, right)
 }
 
-/// The pairs of a component that are not given.
-fn add_unknown(component: &Component<'_>, unknown: &mut Vec<(u32, u32)>) {
-    let records = &component.records;
-    let all = records.len() * (records.len() - 1) / 2;
-    if component.pairs.len() == all {
-        return;
-    }
-    let mut given: Vec<(u32, u32)> = component
-        .pairs
-        .iter()
-        .map(|(_, pair)| (pair.a.min(pair.b), pair.a.max(pair.b)))
-        .collect();
-    given.sort_unstable();
-    for (place, a) in records.iter().enumerate() {
-        for b in &records[place + 1..] {
-            if given.binary_search(&(*a, *b)).is_err() {
-                unknown.push((*a, *b));
+impl Component<'_> {
+    /// Adds the pairs that are not given.
+    fn unknown(&self, place: &[u32], given: &mut Vec<bool>, unknown: &mut Vec<(u32, u32)>) {
+        let len = self.records.len();
+        if self.pairs.len() == len * (len - 1) / 2 {
+            return;
+        }
+        given.clear();
+        given.resize(len * len, false);
+        for pair in self.pairs {
+            let (a, b) = (place[pair.a as usize], place[pair.b as usize]);
+            given[a.min(b) as usize * len + a.max(b) as usize] = true;
+        }
+        for (at, &a) in self.records.iter().enumerate() {
+            for (other, &b) in self.records.iter().enumerate().skip(at + 1) {
+                if !given[at * len + other] {
+                    unknown.push((a, b));
+                }
             }
         }
     }
