@@ -9,7 +9,7 @@ fn alike(field: &Field<'_>, x: u32, y: u32) -> (u32, bool) {
     if let Forms::Numbers(numbers) = &field.forms {
         let (a, b) = (numbers[x as usize], numbers[y as usize]);
         if a.0 != 0 && b.0 != 0 {
-            let slip = a.len().min(b.len()) >= 4 && a.one_slip(b);
+            let slip = a.count().min(b.count()) >= 4 && a.one_slip(b);
             return (a.common_end(b), slip);
         }
     }

@@ -103,7 +103,7 @@ impl Digits {
     }
 
     /// How many.
-    pub fn len(self) -> u32 {
+    pub fn count(self) -> u32 {
         16 - self.0.leading_zeros() / 4
     }
 
@@ -115,7 +115,7 @@ impl Digits {
     /// Whether the two, that are not the same, differ by one digit wrong, missing or too many, or by two
     /// neighbours swapped.
     pub fn one_slip(self, other: Self) -> bool {
-        let (a, b) = (self.len(), other.len());
+        let (a, b) = (self.count(), other.count());
         let from_the_left = |digits: Self, len: u32| digits.0 << ((16 - len) * 4);
         let differ = from_the_left(self, a) ^ from_the_left(other, b);
         let start = differ.leading_zeros() / 4;
@@ -236,7 +236,7 @@ mod tests {
             for other in [b, near] {
                 if other != a && (1..=16).contains(&other.len()) {
                     let (x, y) = (Digits::of(&a), Digits::of(&other));
-                    prop_assert_eq!(x.len() as usize, a.len());
+                    prop_assert_eq!(x.count() as usize, a.len());
                     prop_assert_eq!(x.one_slip(y), strsim::osa_distance(&a, &other) <= 1);
                     let end = a.bytes().rev().zip(other.bytes().rev()).take_while(|(a, b)| a == b);
                     prop_assert_eq!(x.common_end(y) as usize, end.count());

@@ -1,7 +1,7 @@
 //! The pairs to train on: random ones, and ones that share values.
 //!
-//! They depend on what records say alone, never on the order of records. Drawing them takes 20 bytes a
-//! record, 8 for each distinct value, and for each thread 12 for each of [`BLOCKED`] records.
+//! They depend on what records say alone, never on the order of records. Drawing them takes 32 bytes a
+//! record, 8 for each distinct value, and for each thread 32 for each of [`BLOCKED`] records.
 
 use std::ops::Range;
 
@@ -80,7 +80,7 @@ impl<'a> Sampler<'a> {
         // Sorted by each thread a part of all fingerprints there can be.
         let parts = settings.threads.clamp(1, 8) as u64;
         let sorted = each_of(&(0..parts).collect::<Vec<_>>(), settings.threads, |&part| {
-            let here = |fingerprint: u64| (fingerprint >> 32) * parts >> 32 == part;
+            let here = |fingerprint: u64| ((fingerprint >> 32) * parts) >> 32 == part;
             let keyed = fingerprints.iter().copied().zip(0..);
             let mut keyed: Vec<(u64, u32)> = keyed.filter(|keyed| here(keyed.0)).collect();
             keyed.sort_unstable();
@@ -203,7 +203,7 @@ impl<'a> Sampler<'a> {
             .collect();
         let mut keyed: Vec<(u64, u32)> = Vec::new();
         for record in 0..len as u32 {
-            if record as usize % STEP == 0 && self.cancel.is_set() {
+            if (record as usize).is_multiple_of(STEP) && self.cancel.is_set() {
                 return None;
             }
             let cells = self.prepared.cells(record);
