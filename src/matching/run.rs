@@ -1,6 +1,7 @@
 //! `cdp.train_matcher()` and `cdp.run_matcher()`, and running all anew for a rebuild.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use cdp_engine::matching::Matcher as Trained;
 use cdp_engine::matching::matcher::{Kind as Found, Limits, Pair, Run};
