@@ -1,7 +1,7 @@
 //! Matches the records of a CSV file and says how well, where a column tells the truth. For
 //! `scripts/bench matching` and for experiments.
 //!
-//! `match_csv SETS.json NAME SET.csv [--pairs FILE] [--clusters FILE] [--show]`
+//! `match_csv SETS.json NAME SET.csv [--pairs FILE] [--clusters FILE] [--seed NUMBER] [--show]`
 //!
 //! `SETS.json` says for each name whether two sides are linked (column `side`) and what the columns
 //! mean; column `unique_id` names records, `cluster` is the truth. One JSON line goes to stdout; with
@@ -199,10 +199,13 @@ fn main() {
         serde_json::from_str(&std::fs::read_to_string(sets).expect("the sets can be read"))
             .expect("sets");
     let set = &sets[name];
-    let spec = Spec::new(set.columns.iter().map(|(name, meaning)| {
+    let mut spec = Spec::new(set.columns.iter().map(|(name, meaning)| {
         let meaning = meaning.as_str().and_then(Meaning::named);
         (name.as_str(), meaning.expect("a meaning"))
     }));
+    if let Some(seed) = option("--seed") {
+        spec.settings.seed = seed.parse().expect("a number");
+    }
     let cancel = Cancel::default();
     let done = AtomicU64::new(0);
     let start = Instant::now();
