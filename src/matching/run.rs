@@ -15,7 +15,7 @@ use crate::identity::history::Cause;
 use crate::identity::matched::{self, Change, Kind, Match};
 use crate::pg::error::OrRaise;
 use crate::pg::reader;
-use crate::pg::{Error, Result, role, sql, transaction};
+use crate::pg::{Error, Result, role, transaction};
 use crate::rules::Rules;
 use crate::worker::progress;
 use crate::{args, install, pipeline};
@@ -47,7 +47,7 @@ fn train_matcher(matcher: Option<&str>) -> i32 {
     .or_raise()
 }
 
-/// Matches all records of a matcher's sources, by its model in force (it is trained if it has none), and
+/// Matches all records of a matcher's sources, by its newest model (it is trained if it has none), and
 /// brings profiles up to date. From then on it matches records as they come. How many pairs it found,
 /// by kind. The pipeline waits until all that is done and committed: it could change the records meanwhile.
 ///
@@ -61,6 +61,7 @@ fn run_matcher(
     let counted = with_rights("cdp.run_matcher()", |by| {
         lock();
         let mut matcher = store::by_name(matcher)?;
+        matcher.model = store::newest(&matcher);
         let input = Input::read(&matcher)?;
         let (input, run) = match matcher.model {
             Some(_) => run(&matcher, input)?,
@@ -72,10 +73,7 @@ fn run_matcher(
             }
         };
         store::put_findings(&matcher, &run.findings)?;
-        sql::run(
-            "UPDATE cdp.matchers SET live = true WHERE matcher_id = $1",
-            args![matcher.id],
-        );
+        store::put_in_force(&matcher);
         let mut counts: BTreeMap<&'static str, i64> = BTreeMap::new();
         for pair in &run.pairs {
             *counts.entry(as_match(pair).kind.name()).or_default() += 1;

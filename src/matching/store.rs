@@ -194,7 +194,8 @@ pub fn model(matcher: &Matcher) -> Result<Rc<Model>> {
     Ok(model)
 }
 
-/// Stores a model as the one in force; its version.
+/// Stores a model; its version. It is in force at once if the matcher was never run, else from the next run on:
+/// until then records are matched by what that one stored of others.
 pub fn put_model(matcher: &Matcher, model: &Trained, records: u32, by: &str) -> Result<i32> {
     let text = serde_json::to_string(model)
         .map_err(|error| Error::internal(format!("the model cannot be written: {error}")))?;
@@ -206,10 +207,28 @@ pub fn put_model(matcher: &Matcher, model: &Trained, records: u32, by: &str) -> 
     )
     .ok_or_else(|| Error::internal("the model was not stored"))?;
     sql::run(
-        "UPDATE cdp.matchers SET model = $2 WHERE matcher_id = $1",
+        "UPDATE cdp.matchers SET model = $2 WHERE matcher_id = $1 AND NOT live",
         args![matcher.id, version],
     );
     Ok(version)
+}
+
+/// The newest model of a trained matcher. None is older than what it compares now: changing that takes its
+/// model out of force.
+pub fn newest(matcher: &Matcher) -> Option<i32> {
+    matcher.model?;
+    sql::one::<i32>(
+        "SELECT max(version) FROM cdp.matcher_models WHERE matcher_id = $1",
+        args![matcher.id],
+    )
+}
+
+/// Puts the model of a run in force.
+pub fn put_in_force(matcher: &Matcher) {
+    sql::run(
+        "UPDATE cdp.matchers SET live = true, model = $2 WHERE matcher_id = $1",
+        args![matcher.id, matcher.model],
+    );
 }
 
 /// Keeps what a run counted with the model in force.

@@ -451,6 +451,9 @@ fn decisions_survive_runs_and_trainings() {
     for step in [
         "SELECT cdp.run_matcher('people')",
         "SELECT cdp.train_matcher('people')",
+        // By the model of the last run, whose keys are stored.
+        "UPDATE public.people SET city = 'Lagos' WHERE id % 3 = 0",
+        "CALL cdp.process_all()",
         "SELECT cdp.run_matcher('people')",
         "SELECT cdp.rebuild()",
         "UPDATE public.people SET city = 'Faro' WHERE id % 2 = 0",
@@ -461,4 +464,33 @@ fn decisions_survive_runs_and_trainings() {
     }
     check(&mut c, "at last");
     decided(&mut c, "at last");
+}
+
+#[test]
+fn a_new_model_is_in_force_from_the_next_run_on() {
+    let (_db, mut c) = db(&mut Drawn(11), 60, "");
+    let model = "SELECT model FROM cdp.matchers";
+    assert_eq!(one::<i32>(&mut c, model), 1);
+    // Another model, for what was decided.
+    run(
+        &mut c,
+        "SELECT cdp.reject_match(source_a, key_a, source_b, key_b) FROM cdp.match_pairs WHERE kind = 'link'",
+    );
+    assert_eq!(one::<i32>(&mut c, "SELECT cdp.train_matcher('people')"), 2);
+    assert_eq!(one::<i32>(&mut c, model), 1);
+    run(
+        &mut c,
+        "UPDATE public.people SET city = 'Faro' WHERE id % 2 = 0",
+    );
+    run(&mut c, "CALL cdp.process_all()");
+    let live = derived(&mut c);
+    run(&mut c, "SELECT cdp.rebuild()");
+    assert_same(
+        "a rebuild before the new model was run",
+        &live,
+        &derived(&mut c),
+    );
+    run(&mut c, "SELECT cdp.run_matcher('people')");
+    assert_eq!(one::<i32>(&mut c, model), 2);
+    check(&mut c, "with the new model");
 }
