@@ -310,6 +310,18 @@ fn matches(client: &mut Client) -> Vec<String> {
     column(client, "SELECT m::text FROM cdp.matches m ORDER BY 1")
 }
 
+#[track_caller]
+fn assert_as_at_first(client: &mut Client, found: &[String], persons: &[String]) {
+    for (now, then) in [(matches(client), found), (people(client), persons)] {
+        let gone: Vec<_> = then.iter().filter(|row| !now.contains(row)).collect();
+        let new: Vec<_> = now.iter().filter(|row| !then.contains(row)).collect();
+        assert!(
+            gone.is_empty() && new.is_empty(),
+            "gone {gone:?}, new {new:?}"
+        );
+    }
+}
+
 #[test]
 fn what_is_revoked_or_deleted_is_found_no_more() {
     for identifiers in ["", "\"email\": \"email\", "] {
@@ -338,10 +350,7 @@ fn what_is_revoked_or_deleted_is_found_no_more() {
         );
         run(&mut c, "CALL cdp.process_all()");
         run(&mut c, &format!("SELECT cdp.undo({change})"));
-        assert_eq!(
-            (matches(&mut c), people(&mut c)),
-            (found.clone(), persons.clone())
-        );
+        assert_as_at_first(&mut c, &found, &persons);
         check(&mut c, "after that was undone");
 
         // One record of each link.
@@ -358,10 +367,7 @@ fn what_is_revoked_or_deleted_is_found_no_more() {
         for change in changes {
             run(&mut c, &format!("SELECT cdp.undo({change})"));
         }
-        assert_eq!(
-            (matches(&mut c), people(&mut c)),
-            (found.clone(), persons.clone())
-        );
+        assert_as_at_first(&mut c, &found, &persons);
 
         // Deleted, and there again.
         run(
@@ -379,10 +385,7 @@ fn what_is_revoked_or_deleted_is_found_no_more() {
             "INSERT INTO public.people SELECT * FROM public.kept",
         );
         run(&mut c, "CALL cdp.process_all()");
-        assert_eq!(
-            (matches(&mut c), people(&mut c)),
-            (found.clone(), persons.clone())
-        );
+        assert_as_at_first(&mut c, &found, &persons);
         check(&mut c, "after records came again");
         // All that a source ever said is withdrawn.
         run(&mut c, "SELECT cdp.unmap_table('shop', withdraw => true)");
