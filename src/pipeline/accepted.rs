@@ -6,7 +6,7 @@ use super::{Outcome, Report};
 use crate::evidence::{sets, tally};
 use crate::identity::history::Said;
 
-/// What was stored of some arrivals, and what is to be derived anew for that. Some 300 bytes a message
+/// What was stored of some arrivals, and what is to be derived anew for that. Some 400 bytes a message
 /// that shows a set of its own.
 #[derive(Default)]
 pub struct Accepted {
