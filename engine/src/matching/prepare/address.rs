@@ -69,8 +69,7 @@ pub(super) fn addresses<'a>(
         })
     };
     let column = |&column: &usize| -> &'a Column { &records.columns[column] };
-    let mut lists = Lists::of_capacity(records.len());
-    if numbers.is_empty() {
+    let lists = if numbers.is_empty() {
         let places: Vec<(&Column, Vec<u32>)> = streets
             .iter()
             .map(column)
@@ -85,14 +84,7 @@ pub(super) fn addresses<'a>(
                 (column, places.collect())
             })
             .collect();
-        for record in 0..records.len() {
-            lists.push(places.iter().flat_map(|(column, places)| {
-                column
-                    .of(record)
-                    .iter()
-                    .map(|&value| places[value as usize])
-            }));
-        }
+        Lists::of_places(records.len(), &places)
     } else {
         let places = |columns: &[usize], texts: &mut Texts<'a>| -> Vec<(&'a Column, Vec<u32>)> {
             columns
@@ -120,6 +112,7 @@ pub(super) fn addresses<'a>(
                 );
             }
         };
+        let mut lists = Lists::of_capacity(records.len());
         let (mut of_streets, mut of_numbers) = (Vec::new(), Vec::new());
         for record in 0..records.len() {
             gather(&streets, record, &mut of_streets);
@@ -129,7 +122,8 @@ pub(super) fn addresses<'a>(
                 position(at(&of_numbers), at(&of_streets))
             }));
         }
-    }
+        lists
+    };
     let streets = all_streets.texts;
     let sketches = streets.iter().map(|street| Sketch::of(street)).collect();
     (

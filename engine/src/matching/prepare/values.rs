@@ -60,6 +60,18 @@ impl Lists {
         }
     }
 
+    /// What records hold in some columns, as the places that each column's values have among all.
+    pub(super) fn of_places(records: u32, places: &[(&Column, Vec<u32>)]) -> Self {
+        let mut lists = Lists::of_capacity(records);
+        for record in 0..records {
+            lists.push(places.iter().flat_map(|(column, places)| {
+                let values = column.of(record).iter();
+                values.map(|&value| places[value as usize])
+            }));
+        }
+        lists
+    }
+
     /// Adds what the next record holds.
     pub(super) fn push(&mut self, values: impl IntoIterator<Item = u32>) {
         let start = self.held.len();
@@ -122,16 +134,7 @@ impl<'a> Values<'a> {
                 (column, places.collect())
             })
             .collect();
-        let mut lists = Lists::of_capacity(records.len());
-        for record in 0..records.len() {
-            lists.push(places.iter().flat_map(|(column, places)| {
-                column
-                    .of(record)
-                    .iter()
-                    .map(|&value| places[value as usize])
-            }));
-        }
-        Values::United(texts, lists)
+        Values::United(texts, Lists::of_places(records.len(), &places))
     }
 
     /// Those of a record.
