@@ -1,6 +1,7 @@
 //! Asking a database, and comparing all that it holds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 
 use postgres::types::FromSqlOwned;
 use postgres::{Client, Error};
@@ -67,6 +68,27 @@ pub fn fails(client: &mut Client, sql: &str) -> (String, String) {
 
 fn excerpt(sql: &str) -> String {
     sql.chars().take(2_000).collect()
+}
+
+/// Sends messages that make a path of so many links, t1 to t2 to t3. Its values are blocked until somebody resets
+/// `blocked_patterns` of type `token`, so that the one profile comes into being at once.
+pub fn send_path(client: &mut Client, links: i64) {
+    run(
+        client,
+        "SELECT cdp.create_identifier_type('token', 40, blocked_patterns => '{^t}')",
+    );
+    let mut copy = client
+        .copy_in("COPY cdp.inbox (message) FROM STDIN")
+        .expect("a copy");
+    for n in 1..=links {
+        let next = n + 1;
+        writeln!(
+            copy,
+            r#"{{"type":"identify","timestamp":"2026-01-01T00:00:00Z","identifiers":{{"token":["t{n}","t{next}"]}}}}"#
+        )
+        .expect("a message");
+    }
+    copy.finish().expect("a copy");
 }
 
 /// Rows of tables, as sorted text.

@@ -3,10 +3,8 @@
 //! As they are these tests take some minutes in a debug build. CDP_CANCEL=20 takes twenty times the rows;
 //! `--nocapture` tells how late each cancel was followed.
 
-use std::io::Write as _;
-
 use cdp_server_tests::cancel::everywhere;
-use cdp_server_tests::sql::{assert_same, one, run, tables};
+use cdp_server_tests::sql::{assert_same, one, run, send_path, tables};
 use cdp_server_tests::{Client, Server, ServerOptions};
 
 /// So many times the rows.
@@ -207,22 +205,7 @@ fn a_plan_is_cancelled_everywhere() {
 
 /// A profile that is a path of so many identifiers.
 fn path(client: &mut Client, links: i64) {
-    run(
-        client,
-        "SELECT cdp.create_identifier_type('token', 40, blocked_patterns => '{^t}')",
-    );
-    let mut copy = client
-        .copy_in("COPY cdp.inbox (message) FROM STDIN")
-        .expect("a copy");
-    for n in 1..=links {
-        let next = n + 1;
-        writeln!(
-            copy,
-            r#"{{"type":"identify","timestamp":"2026-01-01T00:00:00Z","identifiers":{{"token":["t{n}","t{next}"]}}}}"#
-        )
-        .expect("a message");
-    }
-    copy.finish().expect("a copy");
+    send_path(client, links);
     run(client, "CALL cdp.process_all()");
     run(
         client,
@@ -319,20 +302,25 @@ fn matching_of_queries_is_cancelled_everywhere() {
     everywhere(&server, "app", &link, &[]);
 }
 
+/// Persons in a mapped table, with a matcher of them that was not run.
+fn matched_persons(client: &mut Client, count: i64) {
+    persons(client, count);
+    run(
+        client,
+        "SELECT cdp.map_table('crm', 'public.persons', '{\"email\": \"email\"}')",
+    );
+    run(client, "CALL cdp.process_all()");
+    run(
+        client,
+        &format!("SELECT cdp.create_matcher('people', settings => {SETTINGS})"),
+    );
+}
+
 #[test]
 fn a_matcher_is_cancelled_everywhere() {
     let server = server();
     let mut client = server.connect("app");
-    persons(&mut client, 1_000 * scale());
-    run(
-        &mut client,
-        "SELECT cdp.map_table('crm', 'public.persons', '{\"email\": \"email\"}')",
-    );
-    run(&mut client, "CALL cdp.process_all()");
-    run(
-        &mut client,
-        &format!("SELECT cdp.create_matcher('people', settings => {SETTINGS})"),
-    );
+    matched_persons(&mut client, 1_000 * scale());
     let run_matcher = "SELECT * FROM cdp.run_matcher('people')";
     let written = "matching: writing keys";
     let first: Vec<&str> = TRAINING.into_iter().chain([written]).collect();
@@ -359,16 +347,7 @@ fn a_matcher_is_cancelled_everywhere() {
 fn a_batch_with_a_matcher_is_cancelled_everywhere() {
     let server = server();
     let mut client = server.connect("app");
-    persons(&mut client, 2_000 * scale());
-    run(
-        &mut client,
-        "SELECT cdp.map_table('crm', 'public.persons', '{\"email\": \"email\"}')",
-    );
-    run(&mut client, "CALL cdp.process_all()");
-    run(
-        &mut client,
-        &format!("SELECT cdp.create_matcher('people', settings => {SETTINGS})"),
-    );
+    matched_persons(&mut client, 2_000 * scale());
     run(&mut client, "SELECT cdp.run_matcher('people')");
     run(
         &mut client,

@@ -3,10 +3,9 @@
 
 mod common;
 
-use std::io::Write;
 use std::sync::OnceLock;
 
-use cdp_server_tests::sql::{difference, tables};
+use cdp_server_tests::sql::{difference, send_path, tables};
 use cdp_server_tests::{Client, Server, ServerOptions};
 use common::{error_code, one, run};
 
@@ -315,23 +314,8 @@ fn a_path_of_identifiers_without_a_limit_is_one_profile_and_reported() {
     let links = size("CDP_PATH", 100_000);
     // Only where somebody declares a type that has no limit at all. Its values are blocked until all is
     // loaded, so that the profile comes into being at once.
-    run(
-        &mut client,
-        "SELECT cdp.create_identifier_type('token', 40, blocked_patterns => '{^t}')",
-    );
     let began = std::time::Instant::now();
-    let mut copy = client
-        .copy_in("COPY cdp.inbox (message) FROM STDIN")
-        .expect("a copy");
-    for n in 1..=links {
-        let next = n + 1;
-        writeln!(
-            copy,
-            r#"{{"type":"identify","timestamp":"2026-01-01T00:00:00Z","identifiers":{{"token":["t{n}","t{next}"]}}}}"#
-        )
-        .expect("a message");
-    }
-    copy.finish().expect("a copy");
+    send_path(&mut client, links);
     drain(&mut client);
     assert_eq!(profiles(&mut client), 0);
     let loaded = began.elapsed();
