@@ -295,7 +295,7 @@ fn main() {
     let tree = Tree::build(
         records.len(),
         pairs.iter().copied(),
-        &|_| 0,
+        &|record| (0, record),
         Some(&score),
         &settings,
         &cancel,

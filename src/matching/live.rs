@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cdp_engine::background::Cancel;
 use cdp_engine::matching::matcher::{Limits, Pair as Found};
 use cdp_engine::matching::score::Scorer;
-use cdp_engine::matching::{LiveKeys, Matcher as Trained, Records};
+use cdp_engine::matching::{LiveKeys, Matcher as Trained, Records, name};
 
 use super::known::{TIED, keys_of};
 use super::rows::{self, MOST_TIED, Said};
@@ -373,7 +373,7 @@ impl<'a> Blocks<'a> {
         }
         look_up.close();
         let mut found: BTreeMap<Pair, Option<Found>> = pairs.iter().map(|&p| (p, None)).collect();
-        let (place, records) = self.records(&nodes);
+        let (place, records) = self.records(&nodes, &HashMap::new());
         let given: Vec<Pair> = found
             .keys()
             .copied()
@@ -420,8 +420,45 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Those of these nodes that stand: the place of each, and what it says.
-    fn records(&self, nodes: &BTreeSet<i64>) -> (HashMap<i64, u32>, Records) {
+    /// The names of those of these nodes that say the same as another: who is with whom depends on them.
+    fn names(&self, nodes: &BTreeSet<i64>) -> HashMap<i64, u32> {
+        let mut saying: HashMap<Said, Vec<i64>> = HashMap::new();
+        for node in nodes {
+            pgrx::check_for_interrupts!();
+            if let Some((said, _)) = self.stored.get(node) {
+                let mut said = said.clone();
+                for values in &mut said {
+                    values.sort_unstable();
+                    values.dedup();
+                }
+                saying.entry(said).or_default().push(*node);
+            }
+        }
+        let alike = saying.into_values().filter(|nodes| nodes.len() > 1);
+        let alike: Vec<i64> = alike.flatten().collect();
+        if alike.is_empty() {
+            return HashMap::new();
+        }
+        sql::rows(
+            "SELECT i.node_id, s.name, i.value FROM cdp.identifiers i \
+               JOIN cdp.identifier_types t ON t.type_id = i.type_id \
+               JOIN cdp.sources s ON s.source_id = t.record_source_id WHERE i.node_id = ANY ($1)",
+            args![alike],
+            |row| {
+                let (source, key): (String, String) = (row.want(2), row.want(3));
+                (row.want::<i64>(1), name(&source, key.as_bytes()))
+            },
+        )
+        .into_iter()
+        .collect()
+    }
+
+    /// Those of these nodes that stand: the place of each, and what it says; `names` of some.
+    fn records(
+        &self,
+        nodes: &BTreeSet<i64>,
+        names: &HashMap<i64, u32>,
+    ) -> (HashMap<i64, u32>, Records) {
         let mut records = rows::empty(&compared(&self.matcher.sources));
         let mut place = HashMap::with_capacity(nodes.len());
         for node in nodes {
@@ -429,6 +466,9 @@ impl<'a> Blocks<'a> {
             if let Some((said, _)) = self.stored.get(node) {
                 place.insert(*node, records.len());
                 rows::push(&mut records, said);
+                if !names.is_empty() {
+                    records.name_last(names.get(node).copied().unwrap_or(0));
+                }
             }
         }
         (place, records)
@@ -474,7 +514,7 @@ impl<'a> Blocks<'a> {
         }
         self.load(nodes.iter().copied())?;
         let ends: Vec<Pair> = together.into_iter().collect();
-        let (place, records) = self.records(&nodes);
+        let (place, records) = self.records(&nodes, &self.names(&nodes));
         let asked: Vec<Asked> = ends
             .iter()
             .map(|(a, b)| ((place[a], place[b]), false))

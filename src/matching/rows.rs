@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cdp_engine::matching::{Column, Meaning, Records};
+use cdp_engine::matching::{Column, Meaning, Records, name};
 use serde_json::Value;
 
 use super::store::{Matcher, compared};
@@ -65,7 +65,8 @@ pub fn all(matcher: &Matcher) -> Result<Nodes> {
     let mut shows: Vec<(i64, u32)> = Vec::new();
     progress::start("matching: reading records", 0);
     for source in matcher.sources.keys() {
-        let (list, of) = fields(matcher, source);
+        let (mut list, of) = fields(matcher, source);
+        list.push_str(", v.key");
         reader::each(&standing(&list, ""), args![source.as_str()], |row| {
             let node: i64 = row.want(1);
             let others = row.want::<&[i64]>(2).iter().filter(|&&shown| shown != node);
@@ -75,6 +76,7 @@ pub fn all(matcher: &Matcher) -> Result<Nodes> {
                     in_field(field, |text| intake.value(position, text));
                 }
             }
+            intake.name(name(source, row.want(of.len() + 3)));
             intake.end();
             nodes.push(node);
             if nodes.len().is_multiple_of(1 << 14) {
@@ -148,7 +150,11 @@ pub fn some(matcher: &Matcher, source: &str, keys: &[String]) -> HashMap<i64, Sa
             for (n, &position) in of.iter().enumerate() {
                 if let Some(field) = row.get::<String>(n + 3) {
                     in_field(&field, |text| {
-                        record[position].extend(compared[position].1.normalise(text));
+                        if let Some(form) = compared[position].1.normalise(text)
+                            && !record[position].contains(&form)
+                        {
+                            record[position].push(form);
+                        }
                     });
                 }
             }

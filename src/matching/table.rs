@@ -1,6 +1,6 @@
 //! The rows of a user's query as records.
 
-use cdp_engine::matching::{Intake, Meaning, Records};
+use cdp_engine::matching::{Intake, Meaning, Records, name};
 use serde_json::Value;
 
 use super::{columns, rows, work};
@@ -24,6 +24,8 @@ pub struct Table {
     /// What they say.
     intake: Intake,
     keys: Keys,
+    /// How many queries were read.
+    queries: usize,
 }
 
 /// The keys of rows.
@@ -133,6 +135,7 @@ impl Shape {
         progress::start("matching: reading records", 0);
         let mut rows = Rows { several, table };
         reader::each_of_user(&sql, &mut rows)?;
+        rows.table.queries += 1;
         Ok(())
     }
 }
@@ -145,6 +148,7 @@ impl Table {
         Ok(Table {
             intake: work::intake(rows::empty(compared))?,
             keys: Keys::default(),
+            queries: 0,
         })
     }
 
@@ -173,12 +177,17 @@ impl Reader for Rows<'_> {
     }
 
     fn row(&mut self, row: &Row) -> Result<()> {
-        let Table { intake, keys } = &mut *self.table;
+        let Table {
+            intake,
+            keys,
+            queries,
+        } = &mut *self.table;
         let Some(key) = row.get::<&[u8]>(1) else {
             return Err(Error::invalid("the key of a row is NULL")
                 .hint("Leave such rows out, or name another column as key."));
         };
         keys.push(key);
+        intake.name(name(if *queries == 0 { "first" } else { "second" }, key));
         for (place, &several) in self.several.iter().enumerate() {
             let Some(text) = row.get::<&str>(place + 2) else {
                 continue;

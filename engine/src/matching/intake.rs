@@ -23,6 +23,7 @@ pub struct Intake {
     rows: u32,
     bytes: usize,
     len: u32,
+    names: Vec<u32>,
     threads: Vec<Thread>,
 }
 
@@ -52,6 +53,7 @@ impl Intake {
             rows: 0,
             bytes: 0,
             len: 0,
+            names: Vec::new(),
             threads: shares
                 .into_iter()
                 .map(Thread::start)
@@ -66,6 +68,12 @@ impl Intake {
         cells.text.push_str(text);
         cells.ends.push(cells.text.len() as u32);
         self.bytes += text.len();
+    }
+
+    /// Names the next record, as [`Records::name_last`] does: each or none.
+    #[inline]
+    pub fn name(&mut self, name: u32) {
+        self.names.push(name);
     }
 
     /// The next record is whole.
@@ -103,10 +111,11 @@ impl Intake {
 
     /// Bytes that the records hold, as far as threads have come.
     pub fn bytes(&self) -> usize {
-        self.threads
-            .iter()
+        let of_threads = self.threads.iter();
+        let held: usize = of_threads
             .map(|thread| thread.bytes.load(Ordering::Relaxed))
-            .sum()
+            .sum();
+        held + self.names.capacity() * size_of::<u32>()
     }
 
     /// All records that came, in their order; calls `meanwhile` as [`Task::finish`] does.
@@ -122,7 +131,7 @@ impl Intake {
         let columns = (0..self.batch.len())
             .filter_map(|place| shares[place % threads].next())
             .collect();
-        Records::of(columns, len)
+        Records::of(columns, len, self.names)
     }
 }
 

@@ -461,8 +461,8 @@ fn tree(
     })
 }
 
-/// A hash of what a record says.
-fn name(records: &Records, record: u32) -> u64 {
+/// A hash of what a record says, and what tells it from those that say the same.
+fn name(records: &Records, record: u32) -> (u64, u32) {
     let mut name = 0u64;
     let mut texts: Vec<&str> = Vec::new();
     for column in &records.columns {
@@ -475,7 +475,7 @@ fn name(records: &Records, record: u32) -> u64 {
         }
         name = name.rotate_left(5).wrapping_add(1);
     }
-    name
+    (name, records.name(record))
 }
 
 /// Tells links from weak bridges and from what is for review.

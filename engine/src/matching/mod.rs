@@ -44,7 +44,7 @@ pub use live::{Key, LiveKeys, Share};
 pub use matcher::Matcher;
 pub use meaning::Meaning;
 pub use model::Model;
-pub use records::{Column, Records, Value};
+pub use records::{Column, Records, Value, name};
 pub use score::PairScore;
 pub use spec::{Error, Settings, Spec};
 pub use train::{Progress, train, train_and_prepare};

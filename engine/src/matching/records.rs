@@ -1,6 +1,6 @@
 //! The records to match, by column, each distinct value once.
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::Meaning;
 
@@ -37,6 +37,13 @@ pub struct Records {
     /// The columns.
     pub columns: Vec<Column>,
     len: u32,
+    /// Of each that has one, up to the last, its name.
+    names: Vec<u32>,
+}
+
+/// The name of a record by its key and what that is of: it tells records apart that say the same.
+pub fn name(of: &str, key: &[u8]) -> u32 {
+    xxh3_64_with_seed(key, hash(of)) as u32
 }
 
 /// Finds a value by its text, without a second copy of it.
@@ -210,12 +217,30 @@ pub(super) struct Forms {
 impl Records {
     /// Records of these columns, none yet.
     pub fn new(columns: Vec<Column>) -> Self {
-        Records { columns, len: 0 }
+        Self::of(columns, 0, Vec::new())
     }
 
     /// Of columns that hold so many records each.
-    pub(super) fn of(columns: Vec<Column>, len: u32) -> Self {
-        Records { columns, len }
+    pub(super) fn of(columns: Vec<Column>, len: u32, names: Vec<u32>) -> Self {
+        Records {
+            columns,
+            len,
+            names,
+        }
+    }
+
+    /// Names the last record. Where several say the same, what is made of each depends on their names; of those
+    /// without, on their places.
+    pub fn name_last(&mut self, name: u32) {
+        let last = self.len.saturating_sub(1);
+        self.names.extend(self.names.len() as u32..last);
+        self.names.push(name);
+    }
+
+    /// The name of a record.
+    pub(super) fn name(&self, record: u32) -> u32 {
+        let given = self.names.get(record as usize);
+        given.copied().unwrap_or(record)
     }
 
     /// Adds a record: for each column its values, already in their one form.
@@ -240,7 +265,8 @@ impl Records {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.columns.iter().map(Column::bytes).sum()
+        let of_columns: usize = self.columns.iter().map(Column::bytes).sum();
+        of_columns + self.names.capacity() * size_of::<u32>()
     }
 
     /// How many there are.

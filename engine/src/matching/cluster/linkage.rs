@@ -112,7 +112,7 @@ impl<'a> Linkage<'a> {
     pub(super) fn joins(
         &mut self,
         records: &[u32],
-        name: impl Fn(u32) -> u64,
+        name: impl Fn(u32) -> (u64, u32),
         pairs: &[(u32, u32, i32)],
         joins: &mut Vec<Join>,
     ) {
@@ -153,7 +153,7 @@ impl<'a> Linkage<'a> {
         }
     }
 
-    fn start(&mut self, records: &[u32], name: impl Fn(u32) -> u64) {
+    fn start(&mut self, records: &[u32], name: impl Fn(u32) -> (u64, u32)) {
         let len = records.len();
         self.len = len;
         self.table.clear();
@@ -177,10 +177,11 @@ impl<'a> Linkage<'a> {
         self.level.resize(len, i32::MAX);
         self.name.clear();
         // Of two records there are no two joins to choose from.
-        let named = records
-            .iter()
-            .map(|&record| (if len > 2 { name(record) } else { 0 }, record));
-        self.name.extend(named);
+        let named = |&record: &u32| match len > 2 {
+            true => name(record),
+            false => (0, record),
+        };
+        self.name.extend(records.iter().map(named));
     }
 
     fn learn(&mut self, (a, b, weight): (u32, u32, i32)) {

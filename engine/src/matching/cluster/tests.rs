@@ -12,14 +12,14 @@ fn pair(a: u32, b: u32, weight: i32) -> ScoredPair {
 }
 
 fn tree(len: u32, pairs: &[ScoredPair], settings: &Settings) -> Tree {
-    let name = |record| u64::from(record) * 7919 % 1009;
+    let name = |record| (u64::from(record) * 7919 % 1009, record);
     build(len, pairs, &name, None, settings).expect("a tree")
 }
 
 fn build(
     len: u32,
     pairs: &[ScoredPair],
-    name: &(dyn Fn(u32) -> u64 + Sync),
+    name: &(dyn Fn(u32) -> (u64, u32) + Sync),
     score: Option<Score<'_>>,
     settings: &Settings,
 ) -> Result<Tree, Error> {
@@ -169,9 +169,16 @@ proptest! {
     }
 
     #[test]
-    fn order_and_threads_do_not_matter(pairs in pairs(40), seed in any::<u64>()) {
+    fn order_and_threads_do_not_matter(pairs in pairs(40), seed in any::<u64>(), alike in 1..40u64) {
         let settings = |threads| Settings { threads, ..Settings::default() };
-        let names: Vec<u64> = (0..40).map(|name: u64| name.wrapping_mul(seed | 1)).collect();
+        // Many pairs weigh the same, and records say the same.
+        let pairs: Vec<ScoredPair> = pairs
+            .into_iter()
+            .map(|pair| ScoredPair { weight: pair.weight / 400 * 400, ..pair })
+            .collect();
+        let names: Vec<(u64, u32)> = (0..40)
+            .map(|name: u64| (name.wrapping_mul(seed | 1) % alike, name as u32))
+            .collect();
         let mut order: Vec<u32> = (0..40).collect();
         order.sort_by_key(|record| (u64::from(*record) + 3).wrapping_mul(seed | 1) >> 7);
         let place = |record: u32| order.iter().position(|other| *other == record).expect("it") as u32;
@@ -180,7 +187,7 @@ proptest! {
             .rev()
             .map(|pair| ScoredPair { a: place(pair.b), b: place(pair.a), weight: pair.weight })
             .collect();
-        let moved_names: Vec<u64> = order.iter().map(|record| names[*record as usize]).collect();
+        let moved_names: Vec<(u64, u32)> = order.iter().map(|record| names[*record as usize]).collect();
         let (name, moved_name) = (|n: u32| names[n as usize], |n: u32| moved_names[n as usize]);
         let one = build(40, &pairs, &name, None, &settings(1)).expect("a tree");
         let two = build(40, &moved, &moved_name, None, &settings(3)).expect("a tree");
@@ -227,7 +234,7 @@ fn what_no_rule_found_is_scored() {
             assert_eq!(pairs, [(0, 2)]);
             vec![weight]
         };
-        build(3, &pairs, &|_| 0, Some(&score), &Settings::default()).expect("a tree")
+        build(3, &pairs, &|n| (0, n), Some(&score), &Settings::default()).expect("a tree")
     };
     assert_eq!(scored(500).clusters(0), [0, 0, 0]);
     // Of two joins as sure, that of the later names comes first.
@@ -357,7 +364,7 @@ fn takes_no_more_memory_than_it_may() {
             memory,
             ..Settings::default()
         };
-        build(8, &pairs, &|_| 0, None, &settings)
+        build(8, &pairs, &|n| (0, n), None, &settings)
     };
     let Err(Error::Memory { needed, allowed }) = build(500) else {
         panic!("500 bytes suffice");

@@ -194,16 +194,16 @@ fn allow(needed: u64, settings: &Settings) -> Result<(), Error> {
 
 impl Tree {
     /// Joins `len` records by pairs, each given once. `name` tells records apart whatever their order (a
-    /// hash of what they say), by which ties are broken. Pairs far below the lowest threshold count as
-    /// well as those over it, if they are given. With a scorer, small components have the pairs scored
-    /// that no rule found.
+    /// hash of what they say, then what tells those apart that say the same), by which ties are broken. Pairs
+    /// far below the lowest threshold count as well as those over it, if they are given. With a scorer, small
+    /// components have the pairs scored that no rule found.
     ///
     /// # Errors
     /// When it is told to stop, and before it takes more memory than the settings allow.
     pub fn build(
         len: u32,
         pairs: impl Iterator<Item = ScoredPair> + Clone,
-        name: &(dyn Fn(u32) -> u64 + Sync),
+        name: &(dyn Fn(u32) -> (u64, u32) + Sync),
         score: Option<Score<'_>>,
         settings: &Settings,
         cancel: &Cancel,
@@ -247,7 +247,7 @@ impl Tree {
 fn of_batch(
     components: &Components,
     batch: std::ops::Range<usize>,
-    name: &(dyn Fn(u32) -> u64 + Sync),
+    name: &(dyn Fn(u32) -> (u64, u32) + Sync),
     score: Option<Score<'_>>,
     settings: &Settings,
 ) -> (Vec<Join>, u64) {
