@@ -37,6 +37,8 @@ pub mod spec;
 pub mod train;
 
 #[cfg(test)]
+mod order_tests;
+#[cfg(test)]
 mod tests;
 
 pub use intake::Intake;

@@ -15,6 +15,15 @@ pub fn jaro_winkler(a: &str, b: &str) -> f64 {
     jaro + 0.1 * prefix as f64 * (1.0 - jaro)
 }
 
+/// The same whichever of the two comes first. Of the plain one that is not so: which characters it takes for
+/// common depends on where it begins to look.
+pub fn jaro_winkler_either_way(a: &str, b: &str) -> f64 {
+    match (a.len(), a) <= (b.len(), b) {
+        true => jaro_winkler(a, b),
+        false => jaro_winkler(b, a),
+    }
+}
+
 /// Of at most 64 bytes each: a set of them is a number.
 fn jaro(x: &[u8], y: &[u8]) -> f64 {
     if x.is_empty() || y.is_empty() {

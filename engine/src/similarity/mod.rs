@@ -12,7 +12,7 @@ mod phonetic;
 
 pub use fold::fold;
 pub use jaccard::{jaccard, jaccard_of_sets};
-pub use jaro::jaro_winkler;
+pub use jaro::{jaro_winkler, jaro_winkler_either_way};
 pub use normalize::{normalize_address, normalize_email, normalize_name, normalize_phone};
 pub use phonetic::double_metaphone;
 pub use strsim::{damerau_levenshtein, levenshtein};

@@ -2,7 +2,7 @@
 //! as its value is rare, disagreement against. Rules are chosen by it, pairs never judged.
 
 use super::super::{Column, Meaning, Records};
-use crate::similarity::jaro_winkler;
+use crate::similarity::jaro_winkler_either_way;
 
 /// Scores pairs of some records.
 pub(super) struct Evidence<'a> {
@@ -38,7 +38,7 @@ impl Said<'_> {
 }
 
 fn sounds_like(a: &str, b: &str) -> bool {
-    jaro_winkler(a, b) > 0.87
+    jaro_winkler_either_way(a, b) > 0.87
         || a.chars().next() == b.chars().next()
             && (a.chars().count() == 1 || b.chars().count() == 1)
 }

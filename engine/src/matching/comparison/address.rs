@@ -55,16 +55,24 @@ fn apart(addresses: &Addresses<'_>, a: u32, b: u32) -> bool {
     (of_a & of_b).count_ones() * 2 < of_a.count_ones().min(of_b.count_ones())
 }
 
-/// How many words two streets have in common, and how many they have in all.
+/// How many words two streets have in common, and how many they have in all, each word once.
 fn words(a: &str, b: &str) -> (usize, usize) {
-    let (mut common, mut all) = (0, b.split(' ').count());
-    for word in a.split(' ') {
+    let (mut common, mut all) = (0, distinct_words(b).count());
+    for word in distinct_words(a) {
         match b.split(' ').any(|other| other == word) {
             true => common += 1,
             false => all += 1,
         }
     }
     (common, all)
+}
+
+fn distinct_words(text: &str) -> impl Iterator<Item = &str> {
+    let words = || text.split(' ');
+    words()
+        .enumerate()
+        .filter(move |&(place, word)| words().take(place).all(|before| before != word))
+        .map(|(_, word)| word)
 }
 
 /// Whether one street may be the other, mistyped.

@@ -4,7 +4,7 @@ use super::comparer::at;
 use super::strings::one_slip;
 use super::{Kind, Outcome, Outcomes};
 use crate::matching::prepare::{Field, Forms, Prepared, Sketch};
-use crate::similarity::{jaro_winkler, nicknames as groups};
+use crate::similarity::{jaro_winkler_either_way, nicknames as groups};
 
 /// How much two texts are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,7 @@ pub(super) fn likeness(a: &str, b: &str) -> Likeness {
     if a == b {
         return Likeness::Same;
     }
-    let similarity = jaro_winkler(a, b);
+    let similarity = jaro_winkler_either_way(a, b);
     if similarity >= CLOSE {
         return Likeness::Close;
     }
@@ -80,12 +80,14 @@ fn one_within(a: &Sketch, b: &Sketch, text_a: &str, text_b: &str) -> bool {
         && within(text_a, text_b)
 }
 
-/// Whether all words of the shorter are words of the longer.
+/// Whether all words of the shorter are words of the longer; of two of one length, of either.
 fn within(a: &str, b: &str) -> bool {
-    let (shorter, longer) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    shorter
-        .split(' ')
-        .all(|word| longer.split(' ').any(|other| other == word))
+    let holds = |longer: &str, shorter: &str| {
+        shorter
+            .split(' ')
+            .all(|word| longer.split(' ').any(|other| other == word))
+    };
+    a.len() >= b.len() && holds(a, b) || a.len() <= b.len() && holds(b, a)
 }
 
 fn same_initial(a: &str, b: &str) -> bool {
@@ -172,10 +174,11 @@ pub(super) fn full(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     let bucket = more_frequent(field, x, y);
     let (mut a, mut b): (Vec<&str>, Vec<&str>) =
         (text_a.split(' ').collect(), text_b.split(' ').collect());
-    if a.len() > b.len() {
+    // Each word of the shorter name against the words of the longer. Of two that are as long it is always the
+    // same one: the other way round may say something else.
+    if (a.len(), text_a) > (b.len(), text_b) {
         std::mem::swap(&mut a, &mut b);
     }
-    // Each word of the shorter name against the words of the longer.
     let mut same = 0;
     let mut alike = 0;
     for word in &a {
@@ -200,7 +203,7 @@ pub(super) fn full(field: &Field<'_>, x: u32, y: u32) -> Outcome {
     if same == a.len() && (a.len() > 1 || b.len() == 1) {
         Outcome::new(2, bucket)
     } else if same + alike == a.len() && (a.len() > 1 || b.len() == 1)
-        || jaro_winkler(text_a, text_b) >= CLOSE
+        || jaro_winkler_either_way(text_a, text_b) >= CLOSE
     {
         Outcome::new(3, bucket)
     } else if same > 0 {
