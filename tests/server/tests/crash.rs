@@ -491,6 +491,31 @@ fn late_commits_are_neither_lost_nor_doubled() {
     check_consistent(&mut worker);
 }
 
+/// A batch that takes just what there is leaves its window open; what comes then is read with the next one, not
+/// with the one after an empty one.
+#[test]
+fn what_comes_after_a_full_batch_is_read_at_once() {
+    let server = quiet_server();
+    let mut client = server.connect("app");
+    let mut sent = Vec::new();
+    for (n, read) in ["SELECT cdp.process()", "CALL cdp.process_all()"]
+        .into_iter()
+        .enumerate()
+    {
+        for when in ["before", "after"] {
+            let id = format!("m{n} {when}");
+            send(&mut client, &id);
+            sent.push(id);
+            if when == "before" {
+                assert_eq!(one::<i64>(&mut client, "SELECT cdp.process(1)"), 1);
+            }
+        }
+        run(&mut client, read);
+        sent.sort();
+        assert_eq!(stored(&mut client), sent, "{read}");
+    }
+}
+
 #[test]
 fn savepoints_and_prepared_transactions() {
     let mut server = quiet_server();
