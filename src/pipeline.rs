@@ -12,10 +12,10 @@ use crate::evidence::{self, Statement, keys, read, revoked, rows, sets, store, t
 use crate::identity::history::{Cause, Said};
 use crate::identity::matched::Change as Found;
 use crate::ingest::inbox::{self, Arrival, Counts, Position, Window};
-use crate::pg::{Error, Result, guc, role, time, transaction};
+use crate::pg::{Error, Result, guc, role, sql, time, transaction};
 use crate::rules::Rules;
 use crate::worker::progress;
-use crate::{identity, install, matching, profile, segment, statistics};
+use crate::{args, identity, install, matching, profile, segment, statistics};
 use accepted::Accepted;
 
 pub use size::of_next;
@@ -62,11 +62,24 @@ pub fn run_batch(limit: i32) -> Result<Report> {
 }
 
 /// Puts the next message into the dead letters without looking into it: for the message that
-/// crashed the server.
+/// crashed the server. Nothing is done if `after` is not the newest batch any more: then it is another
+/// message.
 ///
 /// # Errors
 /// As [`run_batch`].
-pub fn set_aside_next(reason: &str, detail: &str) -> Result<Report> {
+pub fn set_aside_next(after: i64, reason: &str, detail: &str) -> Result<Report> {
+    transaction::require_read_committed("processing")?;
+    let newest = role::as_owner(|| {
+        install::require_ready()?;
+        install::lock_pipeline();
+        Ok(sql::one::<i64>(
+            "SELECT max(batch_id) FROM cdp.batches",
+            args![],
+        ))
+    })?;
+    if newest.unwrap_or(0) != after {
+        return Ok(Report::default());
+    }
     batch(1, |_, _, first| {
         let dead: Vec<_> = first
             .arrivals

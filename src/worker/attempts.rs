@@ -3,8 +3,14 @@
 //! Before a batch, a row says how many messages it will read after which batch. A batch that never
 //! came of it makes the next one half as large, and so on until the message at fault is alone, and
 //! is set aside. The search goes on where it was after each part that went well.
+//!
+//! While a session is at an attempt it holds a lock of that name, so that those who process at once do
+//! not take one another for crashed.
 
-use crate::pg::{Error, Result, sql};
+use pgrx::pg_sys;
+
+use crate::pg::lock::Key;
+use crate::pg::{Error, Result, sql, transaction};
 use crate::pipeline::{self, Report};
 use crate::{args, ingest};
 
@@ -34,6 +40,8 @@ pub struct Attempt {
 pub struct Fault {
     reason: &'static str,
     detail: String,
+    /// The batch that it follows.
+    after: i64,
 }
 
 /// The newest attempt, and what came after it.
@@ -47,7 +55,7 @@ struct Past {
     error: Option<String>,
     /// Messages that batches have read since; `None` if there was no batch since.
     read_since: Option<i64>,
-    /// Attempts of one message at the same place.
+    /// Attempts of one message at the same place that nobody is at any more.
     alone: i64,
 }
 
@@ -62,7 +70,10 @@ pub fn begin(full: i32) -> Result<Step> {
             .unwrap_or(most)
     };
     match plan(full, past.as_ref(), waiting) {
-        Planned::SetAside(fault) => Ok(Step::SetAside(fault)),
+        Planned::SetAside(fault) => Ok(Step::SetAside(Fault {
+            after: newest,
+            ..fault
+        })),
         Planned::Run { messages, suspects } => {
             let id = sql::one::<i64>(
                 "INSERT INTO cdp.attempts (after_batch, messages, suspects, started_at) \
@@ -70,6 +81,7 @@ pub fn begin(full: i32) -> Result<Step> {
                 args![newest, messages, suspects],
             );
             let id = id.ok_or_else(|| Error::internal("no attempt was recorded"))?;
+            key(id).try_take_for_session();
             Ok(Step::Run(Attempt { id, messages }))
         }
     }
@@ -82,12 +94,24 @@ pub fn run(attempt: &Attempt) -> Result<Report> {
         // No batch came of it, and none failed.
         forget(attempt);
     }
+    if key(attempt.id).held() {
+        key(attempt.id).release();
+    }
     Ok(report)
 }
 
-/// Sets the next message aside.
+/// What a session holds from the beginning of an attempt to its end.
+fn key(attempt: i64) -> Key {
+    let relation = sql::one::<pg_sys::Oid>("SELECT 'cdp.attempts'::regclass::oid", args![]);
+    Key {
+        relation: relation.unwrap_or(pg_sys::InvalidOid).to_u32(),
+        number: attempt as u32,
+    }
+}
+
+/// Sets the next message aside, unless somebody has read further meanwhile.
 pub fn set_aside(fault: &Fault) -> Result<Report> {
-    pipeline::set_aside_next(fault.reason, &fault.detail)
+    pipeline::set_aside_next(fault.after, fault.reason, &fault.detail)
 }
 
 /// Records that the batch of an attempt failed. An error that is not the data's fault leaves no
@@ -131,11 +155,17 @@ fn past(newest_batch: i64) -> Option<Past> {
                 CASE WHEN a.after_batch < $1 THEN \
                     (SELECT coalesce(sum(b.read), 0)::bigint FROM cdp.batches b \
                       WHERE b.batch_id > a.after_batch) END, \
-                (SELECT count(*) FROM cdp.attempts s \
-                  WHERE s.after_batch = a.after_batch AND s.messages = 1 \
-                    AND s.attempt_id > a.attempt_id - 100) \
+                CASE WHEN a.after_batch < $1 THEN 0 ELSE \
+                    (SELECT count(*) FROM cdp.attempts s \
+                      WHERE s.after_batch = a.after_batch AND s.messages = 1 \
+                        AND s.attempt_id > a.attempt_id - 100 \
+                        AND NOT EXISTS (SELECT FROM pg_locks l \
+                             WHERE l.locktype = 'object' AND l.database = $2::oid \
+                               AND l.classid = 'cdp.attempts'::regclass \
+                               AND l.objid = (s.attempt_id & 4294967295)::oid \
+                               AND l.pid <> pg_backend_pid())) END \
            FROM cdp.attempts a ORDER BY a.attempt_id DESC LIMIT 1",
-        args![newest_batch],
+        args![newest_batch, transaction::database_oid()],
         |row| Past {
             messages: row.want(1),
             suspects: row.want(2),
@@ -180,10 +210,12 @@ fn plan(full: i32, past: Option<&Past>, waiting: impl Fn(i32) -> i32) -> Planned
             Some(error) => Planned::SetAside(Fault {
                 reason: "failed",
                 detail: error.clone(),
+                after: 0,
             }),
             None if past.alone >= CRASHES_ALONE => Planned::SetAside(Fault {
                 reason: "crashed",
                 detail: format!("{} batches of this message alone did not end", past.alone),
+                after: 0,
             }),
             None => among(1),
         },

@@ -516,6 +516,63 @@ fn what_comes_after_a_full_batch_is_read_at_once() {
     }
 }
 
+/// Who has begun a batch and waits for its turn has not crashed.
+#[test]
+fn sessions_that_begin_at_once_set_nothing_aside() {
+    let server = quiet_server();
+    let mut client = server.connect("app");
+    send(&mut client, "a");
+    let mut begun: Vec<Client> = (0..4).map(|_| server.connect("app")).collect();
+    for session in &mut begun {
+        let attempt: Option<i64> = one(session, "SELECT cdp.begin_batch(1)");
+        assert!(attempt.is_some());
+    }
+    run(&mut client, "CALL cdp.process_all(1)");
+    assert_eq!(stored(&mut client), ["a"]);
+    assert_eq!(
+        one::<i64>(&mut client, "SELECT count(*) FROM cdp.dead_letter"),
+        0
+    );
+}
+
+/// Two sessions find that a message crashed the server, and one message is set aside.
+#[test]
+fn one_message_that_crashed_is_set_aside_once() {
+    let server = quiet_server();
+    let mut client = server.connect("app");
+    send(&mut client, "a");
+    send(&mut client, "b");
+    // As three crashes leave it.
+    run(
+        &mut client,
+        "INSERT INTO cdp.attempts (after_batch, messages, suspects, started_at) \
+         SELECT (SELECT max(batch_id) FROM cdp.batches), 1, 1, now() FROM generate_series(1, 3)",
+    );
+    run(
+        &mut client,
+        "BEGIN; LOCK TABLE cdp.pipeline_lock IN SHARE ROW EXCLUSIVE MODE",
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let mut session = server.connect("app");
+            scope.spawn(move || run(&mut session, "CALL cdp.process_all()"));
+        }
+        server.wait_for("both wait", SOON, || {
+            let waiting: i64 = one(
+                &mut client,
+                "SELECT count(*) FROM pg_locks WHERE relation = 'cdp.pipeline_lock'::regclass AND NOT granted",
+            );
+            (waiting == 2).then_some(())
+        });
+        run(&mut client, "COMMIT");
+    });
+    assert_eq!(stored(&mut client), ["b"]);
+    assert_eq!(
+        one::<i64>(&mut client, "SELECT count(*) FROM cdp.dead_letter"),
+        1
+    );
+}
+
 #[test]
 fn savepoints_and_prepared_transactions() {
     let mut server = quiet_server();
