@@ -9,7 +9,7 @@ use cdp_engine::matching::score::Scorer;
 use pgrx::prelude::*;
 use serde_json::Value;
 
-use super::known::keys_of;
+use super::keys::{Blocks, keys_of};
 use super::rows::{self, Said};
 use super::standalone::name;
 use super::store::{self, Matcher, Model, compared};
@@ -208,26 +208,11 @@ fn candidates(
     let said = said_by(matcher, fields)?;
     let keys = keys_of(matcher, &model.trained)?;
     let mut nodes: BTreeSet<i64> = BTreeSet::new();
-    let mut blocks = LookUp::open(
-        "cdp.match_keys",
-        &["key", "rule", "matcher_id"],
-        &["node_id"],
-    );
+    let mut blocks = Blocks::open(matcher);
     for (rule, key) in keys.of(&said) {
         let cap = keys.cap(rule) as usize;
-        let mut block = Vec::new();
-        blocks.find(
-            |values| {
-                values.put(key as i64).put(rule as i16).put(matcher.id);
-            },
-            |found| {
-                block.push(found.want::<i64>(1));
-                block.len() <= cap
-            },
-        );
-        if block.len() <= cap {
-            nodes.extend(block);
-        }
+        let block = blocks.members((rule as i16, key as i64), cap);
+        nodes.extend(block.into_iter().flatten());
     }
     blocks.close();
     let mut records = rows::empty(&compared(&matcher.sources));

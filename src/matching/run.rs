@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 
 use super::rows::{self, MOST_TIED, Nodes};
 use super::store::{self, Matcher};
-use super::{known, work};
+use super::{keys, known, work};
 use crate::identity::asserted::{Pair as Ends, pair};
 use crate::identity::history::Cause;
 use crate::identity::matched::{self, Change, Kind, Match};
@@ -195,7 +195,8 @@ fn write(matcher: &Matcher, input: Input, run: Run) -> Result<Vec<Change>> {
     let found = found(&input.nodes.nodes, &run.pairs);
     drop(run);
     let changes = differences(matcher, &found)?;
-    known::write(matcher, input.nodes)?;
+    known::write(matcher, &input.nodes)?;
+    keys::write(matcher, input.nodes)?;
     Ok(changes)
 }
 

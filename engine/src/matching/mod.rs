@@ -39,8 +39,9 @@ pub mod train;
 #[cfg(test)]
 mod tests;
 
+pub use blocking::{Key, Share};
 pub use intake::Intake;
-pub use live::{Key, LiveKeys, Share};
+pub use live::LiveKeys;
 pub use matcher::Matcher;
 pub use meaning::Meaning;
 pub use model::Model;

@@ -183,7 +183,7 @@ fn a_block_past_its_cap_gives_no_pairs_until_it_is_small_again() {
 #[test]
 fn running_again_writes_what_is_not_stored_so_and_nothing_else() {
     let (_db, mut c) = matched(100);
-    let rows = "SELECT ctid::text || key FROM cdp.match_keys UNION ALL SELECT ctid::text || node_id FROM cdp.match_records ORDER BY 1";
+    let rows = "SELECT ctid::text || last_key FROM cdp.match_key_pages UNION ALL SELECT ctid::text || node_id FROM cdp.match_records ORDER BY 1";
     let (stored, written): (Vec<String>, Vec<String>) =
         (column(&mut c, STORED), column(&mut c, rows));
     run(&mut c, "SELECT cdp.run_matcher('people')");
@@ -195,9 +195,13 @@ fn running_again_writes_what_is_not_stored_so_and_nothing_else() {
     );
     run(
         &mut c,
-        "DELETE FROM cdp.match_keys WHERE node_id % 3 = 0;
-         UPDATE cdp.match_keys SET key = -key WHERE node_id % 5 = 0;
-         INSERT INTO cdp.match_keys SELECT key, rule + 100, matcher_id, node_id FROM cdp.match_keys WHERE node_id % 7 = 0;
+        "DELETE FROM cdp.match_key_pages WHERE last_node % 3 = 0;
+         UPDATE cdp.match_key_pages SET last_key = -last_key WHERE last_node % 5 = 0;
+         UPDATE cdp.match_key_pages SET nodes = nodes || 7::bigint, keys = keys || last_key WHERE last_node % 5 = 1;
+         INSERT INTO cdp.match_key_pages SELECT matcher_id, rule + 100, last_key, last_node, keys, nodes
+           FROM cdp.match_key_pages WHERE last_node % 7 = 0;
+         INSERT INTO cdp.match_key_changes SELECT keys[1], rule, matcher_id, nodes[1], true FROM cdp.match_key_pages WHERE last_node % 7 = 1;
+         INSERT INTO cdp.match_key_changes SELECT key + 1, rule, matcher_id, node_id FROM cdp.match_keys WHERE node_id % 7 = 2;
          DELETE FROM cdp.match_records WHERE node_id % 3 = 0;
          UPDATE cdp.match_records SET said = '[]' WHERE node_id % 5 = 0;
          UPDATE cdp.match_records SET shown = '{-1}' WHERE node_id % 7 = 0;
@@ -206,6 +210,7 @@ fn running_again_writes_what_is_not_stored_so_and_nothing_else() {
     assert_ne!(column::<String>(&mut c, STORED), stored);
     run(&mut c, "SELECT cdp.run_matcher('people')");
     assert_eq!(column::<String>(&mut c, STORED), stored, "it is mended");
+    assert_eq!(one::<i64>(&mut c, "SELECT count(*) FROM cdp.match_key_changes"), 0);
 }
 
 #[test]
@@ -313,7 +318,8 @@ fn a_dropped_matcher_gives_back_what_was() {
         "matchers",
         "matcher_models",
         "matches",
-        "match_keys",
+        "match_key_pages",
+        "match_key_changes",
         "match_records",
     ] {
         assert_eq!(
