@@ -8,7 +8,7 @@ use cdp_engine::graph::{Decided, Decision, Identifiers, Link, Moved, Resolution}
 use super::{Graph, Historic, decision};
 use crate::args;
 use crate::identity::asserted::Pair;
-use crate::identity::matched;
+use crate::identity::matched::{self, Kind};
 use crate::pg::append;
 use crate::pg::reader::{self, Micros};
 use crate::pg::value::{Time, Values};
@@ -477,4 +477,37 @@ pub fn matches(
         .iter()
         .filter_map(|&(n, _, before)| history.decided(graph, n, before));
     Ok(decided.collect())
+}
+
+/// Matches that are not stored yet, their links from place `first` of the links on; of those decided otherwise
+/// than before, what history wants.
+pub fn found(
+    graph: &Graph,
+    first: usize,
+    found: &[matched::New],
+    history: &Historic,
+) -> Vec<Decided> {
+    const STRIDE: i64 = 1 << 14;
+    if found.is_empty() {
+        return Vec::new();
+    }
+    progress::start("identity: writing matches", found.len() as i64);
+    let mut decided = Vec::new();
+    let mut links = first..;
+    let rows = (0i64..).zip(found).map(|(n, new)| {
+        if n % STRIDE == 0 {
+            progress::step(n);
+        }
+        let is_link = new.found.kind == Kind::Link;
+        let now = is_link.then(|| links.next()).flatten().map(|n| {
+            let before = new.decided();
+            let before = before.and_then(|(code, by)| decision(graph.rules, code, by));
+            decided.extend(history.decided(graph, n, before));
+            let now = graph.link(n).1;
+            (now.as_code(), graph.rule_type(now))
+        });
+        (new, now)
+    });
+    matched::insert(rows);
+    decided
 }
