@@ -1,5 +1,7 @@
 //! What is stored of all records, to match those that come: what each says and shows.
 
+use cdp_engine::matching::Records;
+
 use super::rows::Nodes;
 use super::store::Matcher;
 use crate::args;
@@ -17,34 +19,36 @@ pub fn write(matcher: &Matcher, nodes: &Nodes) -> Result<()> {
         let own = shown[start..].iter().take_while(|&&(of, _)| of == record);
         own.map(|&(_, identifier)| identifier).collect()
     };
-    let said = |record: u32| {
-        let columns = nodes.records.columns.iter();
-        let said: Vec<Vec<&str>> = columns
-            .map(|column| {
-                let texts = column.of(record).iter();
-                texts.map(|&v| &*column.values[v as usize].text).collect()
-            })
-            .collect();
-        serde_json::to_string(&said).unwrap_or_default()
-    };
     let node = |record: u32| nodes.nodes[record as usize];
     let mut order: Vec<u32> = (0..nodes.records.len()).collect();
     order.sort_unstable_by_key(|&record| node(record));
     let mut known = vec![false; order.len()];
     let mut gone: Vec<i64> = Vec::new();
+    // They are stored in this order, mostly.
+    let mut next = 0;
+    let mut said = String::new();
     reader::each(
         "SELECT node_id, said, shown FROM cdp.match_records WHERE matcher_id = $1",
         args![matcher.id],
         |row| {
             let stored: i64 = row.want(1);
-            match order.binary_search_by_key(&stored, |&record| node(record)) {
-                Ok(at)
-                    if row.want::<&str>(2) == said(order[at])
-                        && row.want::<&[i64]>(3) == shown(order[at]) =>
-                {
-                    known[at] = true;
-                }
-                _ => gone.push(stored),
+            let is_next = order
+                .get(next)
+                .is_some_and(|&record| node(record) == stored);
+            let at = match is_next {
+                true => Some(next),
+                false => order
+                    .binary_search_by_key(&stored, |&record| node(record))
+                    .ok(),
+            };
+            if let Some(at) = at {
+                next = at + 1;
+                say(&nodes.records, order[at], &mut said);
+                known[at] =
+                    row.want::<&str>(2) == said && row.want::<&[i64]>(3) == shown(order[at]);
+            }
+            if !at.is_some_and(|at| known[at]) {
+                gone.push(stored);
             }
             Ok(())
         },
@@ -65,10 +69,36 @@ pub fn write(matcher: &Matcher, nodes: &Nodes) -> Result<()> {
                 progress::step(done);
             }
             let values = values.put(node(record)).put(matcher.id);
-            values
-                .put(said(record).as_str())
-                .put(shown(record).as_slice());
+            say(&nodes.records, record, &mut said);
+            values.put(&*said).put(shown(record).as_slice());
         },
     );
     Ok(())
+}
+
+/// What a record says, as it is stored: JSON, for each column a list of its values.
+fn say(records: &Records, record: u32, said: &mut String) {
+    said.clear();
+    said.push('[');
+    for (n, column) in records.columns.iter().enumerate() {
+        said.push_str(if n == 0 { "[" } else { ",[" });
+        for (n, &value) in column.of(record).iter().enumerate() {
+            if n > 0 {
+                said.push(',');
+            }
+            let text = &*column.values[value as usize].text;
+            if text
+                .bytes()
+                .any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\'))
+            {
+                said.push_str(&serde_json::to_string(text).unwrap_or_default());
+            } else {
+                said.push('"');
+                said.push_str(text);
+                said.push('"');
+            }
+        }
+        said.push(']');
+    }
+    said.push(']');
 }
