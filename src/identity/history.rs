@@ -10,7 +10,7 @@ use super::graph::Outcome;
 use crate::args;
 use crate::pg::append::append;
 use crate::pg::look_up::LookUp;
-use crate::pg::{Result, sql, time};
+use crate::pg::{Result, reader, sql, time};
 use crate::worker::progress;
 
 /// Why who is who changes.
@@ -80,7 +80,7 @@ struct Way {
     to: Option<i64>,
 }
 
-/// Of so many moves on it is told that they are written.
+/// From so many moves on it is told that they are written; and profiles are not looked up one by one.
 const MANY: usize = 10_000;
 
 /// Writes down what became of the graph. `sets`: those whose evidence or standing changed.
@@ -128,7 +128,7 @@ pub fn record(cause: &Cause, outcome: &Outcome, sets: &[i64]) -> Result<()> {
         },
     );
     if ways.iter().any(|way| way.from.is_some()) {
-        let changes = changes(&ways, moved());
+        let changes = changes(&ways, moved())?;
         let links = Links::of(&ways, outcome);
         write(cause, step_id, &changes, &links, sets);
     }
@@ -173,7 +173,7 @@ struct Change {
 }
 
 /// What became of the profiles that lost identifiers; `moved` is all that moved, new nodes too.
-fn changes<'a>(ways: &[Way], moved: impl Iterator<Item = &'a Moved>) -> Vec<Change> {
+fn changes<'a>(ways: &[Way], moved: impl Iterator<Item = &'a Moved>) -> Result<Vec<Change>> {
     let mut groups: BTreeMap<(i64, Option<i64>), i64> = BTreeMap::new();
     for way in ways {
         if let Some(from) = way.from {
@@ -198,12 +198,12 @@ fn changes<'a>(ways: &[Way], moved: impl Iterator<Item = &'a Moved>) -> Vec<Chan
             *count += 1;
         }
     }
-    let held = with_more_than(&arrived);
+    let held = with_more_than(&arrived)?;
     // Existed before: it holds identifiers that did not just come, or lost some that it had.
     let existed = |profile: i64| held.contains(&profile) || left.contains_key(&profile);
     // Exists still: it holds identifiers that stayed, or others came.
     let stands = |profile: i64| held.contains(&profile) || arrived[&profile] > 0;
-    groups
+    Ok(groups
         .into_iter()
         .map(|((from, to), identifiers)| {
             let whole = !stands(from) && left[&from].len() == 1;
@@ -221,30 +221,58 @@ fn changes<'a>(ways: &[Way], moved: impl Iterator<Item = &'a Moved>) -> Vec<Chan
                 kind,
             }
         })
-        .collect()
+        .collect())
 }
 
 /// Those of these profiles that hold more identifiers than said.
-fn with_more_than(profiles: &BTreeMap<i64, i64>) -> HashSet<i64> {
-    let mut held = HashSet::new();
+fn with_more_than(profiles: &BTreeMap<i64, i64>) -> Result<HashSet<i64>> {
+    const LEAST_SHARE: i64 = 10;
+    let nodes = || sql::one::<i64>("SELECT last_value FROM cdp.node_id_seq", args![]);
+    let count = profiles.len() as i64;
+    let held = match profiles.len() > MANY && nodes().is_some_and(|all| all / LEAST_SHARE <= count)
+    {
+        true => counted(profiles)?,
+        false => looked_up(profiles),
+    };
+    let more = profiles
+        .iter()
+        .zip(held)
+        .filter(|((_, most), held)| held > most);
+    Ok(more.map(|((profile, _), _)| *profile).collect())
+}
+
+/// How many identifiers each of these profiles holds; no further than one more than said.
+fn looked_up(profiles: &BTreeMap<i64, i64>) -> Vec<i64> {
     let mut clusters = LookUp::open("cdp.clusters", &["profile_id"], &["profile_id"]);
-    for (&profile, &most) in profiles {
-        let mut count = 0;
+    let held = profiles.iter().map(|(&profile, &most)| {
+        let mut held = 0;
         clusters.find(
             |values| {
                 values.put(profile);
             },
             |_| {
-                count += 1;
-                count <= most
+                held += 1;
+                held <= most
             },
         );
-        if count > most {
-            held.insert(profile);
-        }
-    }
+        held
+    });
+    let held = held.collect();
     clusters.close();
     held
+}
+
+/// How many identifiers each of these profiles holds, by reading all clusters.
+fn counted(profiles: &BTreeMap<i64, i64>) -> Result<Vec<i64>> {
+    let ids: Vec<i64> = profiles.keys().copied().collect();
+    let mut held = vec![0; ids.len()];
+    reader::each("SELECT profile_id FROM cdp.clusters", args![], |row| {
+        if let Ok(at) = ids.binary_search(&row.want(1)) {
+            held[at] += 1;
+        }
+        Ok(())
+    })?;
+    Ok(held)
 }
 
 /// The links that can have decided what became of profiles: for each, which joins or parted what.

@@ -302,13 +302,20 @@ pub fn clusters(
             args![column(part, |row| row.0)],
         );
     });
-    let others: Vec<&Moved> = moved.iter().filter(|m| m.from.is_some()).collect();
+    let mut others: Vec<&Moved> = moved.iter().filter(|m| m.from.is_some()).collect();
+    others.sort_unstable_by_key(|moved| moved.node_id);
     in_parts("nodes of another profile", &others, |part| {
+        // Without bounds each part would read the whole table.
         sql::run(
             "UPDATE cdp.clusters c SET profile_id = u.profile_id \
              FROM unnest($1::bigint[], $2::bigint[]) u (node_id, profile_id) \
-             WHERE c.node_id = u.node_id",
-            args![column(part, |m| m.node_id), column(part, |m| m.to)],
+             WHERE c.node_id = u.node_id AND c.node_id BETWEEN $3 AND $4",
+            args![
+                column(part, |m| m.node_id),
+                column(part, |m| m.to),
+                part.first().map(|m| m.node_id),
+                part.last().map(|m| m.node_id)
+            ],
         );
     });
     let new = moved.iter().filter(|m| m.from.is_none());
