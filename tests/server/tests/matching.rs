@@ -210,7 +210,48 @@ fn running_again_writes_what_is_not_stored_so_and_nothing_else() {
     assert_ne!(column::<String>(&mut c, STORED), stored);
     run(&mut c, "SELECT cdp.run_matcher('people')");
     assert_eq!(column::<String>(&mut c, STORED), stored, "it is mended");
-    assert_eq!(one::<i64>(&mut c, "SELECT count(*) FROM cdp.match_key_changes"), 0);
+    assert_eq!(
+        one::<i64>(&mut c, "SELECT count(*) FROM cdp.match_key_changes"),
+        0
+    );
+}
+
+#[test]
+fn what_goes_and_comes_back_is_stored_as_before() {
+    let (_db, mut c) = matched(100);
+    run(
+        &mut c,
+        "CREATE TABLE public.copy AS SELECT * FROM public.contacts",
+    );
+    let stored: Vec<String> = column(&mut c, STORED);
+    let changes = "SELECT count(*) FILTER (WHERE NOT gone), count(*) FILTER (WHERE gone) FROM cdp.match_key_changes";
+    for (change, some_come, back) in [
+        (
+            "DELETE FROM public.contacts WHERE id % 4 = 1",
+            false,
+            "INSERT INTO public.contacts SELECT * FROM public.copy WHERE id % 4 = 1",
+        ),
+        (
+            "UPDATE public.contacts SET last_name = 'Outro', email = 'familia@x.org' WHERE id % 3 = 0",
+            true,
+            "UPDATE public.contacts t SET last_name = c.last_name, email = c.email FROM public.copy c WHERE c.id = t.id AND t.id % 3 = 0",
+        ),
+    ] {
+        run(&mut c, change);
+        run(&mut c, "CALL cdp.process_all(20)");
+        assert_ne!(column::<String>(&mut c, STORED), stored);
+        let row = c.query_one(changes, &[]).expect("counts");
+        let (come, gone): (i64, i64) = (row.get(0), row.get(1));
+        assert!(
+            gone > 0 && (come > 0) == some_come,
+            "{come} came, {gone} are gone"
+        );
+        run(&mut c, back);
+        run(&mut c, "CALL cdp.process_all(30)");
+        assert_eq!(column::<String>(&mut c, STORED), stored, "after {change}");
+        let row = c.query_one(changes, &[]).expect("counts");
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (0, 0));
+    }
 }
 
 #[test]
