@@ -121,22 +121,29 @@ fn load(path: &str, set: &Set, spec: &Spec) -> Loaded {
 }
 
 /// How many pairs there are within groups; only those across the two sides, if there are two.
-fn pairs_within<K: std::hash::Hash + Eq>(
-    second: Option<u32>,
-    groups: impl Iterator<Item = K>,
-) -> u64 {
-    let mut sizes: HashMap<K, [u64; 2]> = HashMap::new();
-    for (record, group) in (0..).zip(groups) {
-        let side = usize::from(second.is_some_and(|second| record >= second));
-        sizes.entry(group).or_default()[side] += 1;
-    }
-    sizes
-        .values()
-        .map(|[a, b]| match second {
-            Some(_) => a * b,
-            None => a * a.saturating_sub(1) / 2,
+fn pairs_within(second: Option<u32>, groups: impl Iterator<Item = u64>) -> u64 {
+    let on_first = |record: u32| second.is_some_and(|second| record < second);
+    let mut held: Vec<(u64, bool)> = groups
+        .zip(0..)
+        .map(|(group, record)| (group, on_first(record)))
+        .collect();
+    held.sort_unstable();
+    held.chunk_by(|one, next| one.0 == next.0)
+        .map(|group| {
+            let (all, first) = (
+                group.len(),
+                group.iter().filter(|(_, first)| *first).count(),
+            );
+            match second {
+                Some(_) => first * (all - first),
+                None => all * (all - 1) / 2,
+            }
         })
-        .sum()
+        .sum::<usize>() as u64
+}
+
+fn all_pairs(groups: &[u32], second: Option<u32>) -> u64 {
+    pairs_within(second, groups.iter().copied().map(u64::from))
 }
 
 /// Precision, recall and their harmonic mean.
@@ -151,10 +158,14 @@ fn f1(right: u64, found: u64, all: u64) -> [f64; 3] {
 }
 
 fn of_clusters(clusters: &[u32], truth: &[u32], second: Option<u32>) -> [f64; 3] {
+    let both = clusters
+        .iter()
+        .zip(truth)
+        .map(|(&cluster, &person)| u64::from(cluster) << 32 | u64::from(person));
     f1(
-        pairs_within(second, clusters.iter().zip(truth)),
-        pairs_within(second, clusters.iter()),
-        pairs_within(second, truth.iter()),
+        pairs_within(second, both),
+        all_pairs(clusters, second),
+        all_pairs(truth, second),
     )
 }
 
@@ -246,6 +257,14 @@ fn main() {
     let blocks = Blocks::build(&hashed, &rules, &blocking, &cancel, &done).expect("blocks");
     drop(hashed);
     phase("block");
+    if showing {
+        for rule in blocks.report() {
+            eprintln!(
+                "{:10} pairs in {:8} blocks of up to {:4}: {}",
+                rule.pairs, rule.blocks, rule.largest, rule.rule
+            );
+        }
+    }
     let truth = loaded.truth.as_deref();
     let states = blocks
         .stream(
@@ -317,10 +336,10 @@ fn main() {
         "blocking_recall_estimate": recall.recall,
     });
     if let Some(truth) = truth {
-        let all = pairs_within(loaded.second, truth.iter());
+        let all = all_pairs(truth, loaded.second);
         let [precision, of_all, f1_own] = of_clusters(&clusters, truth, loaded.second);
-        let best = (-10..30)
-            .map(|step| step * 50)
+        let best = (-5..15)
+            .map(|step| step * 100)
             .map(|at| (of_clusters(&tree.clusters(at), truth, loaded.second)[2], at))
             .fold(
                 (0.0, 0),
@@ -383,7 +402,7 @@ fn seconds_of(result: &serde_json::Value, phases: &[&str]) -> f64 {
 
 /// How right pairs and clusters are by threshold, and how right they were expected to be.
 fn curve(pairs: &[ScoredPair], tree: &Tree, truth: &[u32], second: Option<u32>) {
-    let all = pairs_within(second, truth.iter());
+    let all = all_pairs(truth, second);
     for threshold in (-10..20).rev().map(|step| step * 100) {
         let (mut found, mut right, mut expected) = (0, 0, 0.0);
         for pair in pairs.iter().filter(|pair| pair.weight >= threshold) {

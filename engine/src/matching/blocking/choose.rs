@@ -27,7 +27,7 @@ const TOO_MANY: f64 = 8.0;
 const WORTH_A_SECOND: f64 = 0.05;
 /// What a rule costs besides its pairs, in pairs a record.
 const A_RULE: f64 = 0.1;
-/// Of so many records a rule more costs more time than its pairs are worth.
+/// Of so many records a rule more, or large blocks, cost more time than they are worth.
 const MANY: u32 = 1 << 18;
 /// A rule that alone finds less than this share of what all find is left out.
 const IDLE: f64 = 5e-5;
@@ -49,7 +49,7 @@ impl Budget {
         Budget {
             pairs_per_record: (4e6 / f64::from(records.max(1))).clamp(8.0, 100.0),
             rules: if records < MANY { 32 } else { 24 },
-            per_thousand: 1.0,
+            per_thousand: if records < MANY { 1.0 } else { 60.0 },
         }
     }
 }

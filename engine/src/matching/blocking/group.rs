@@ -139,16 +139,16 @@ impl Grouping {
         self.buckets.iter_mut().for_each(Vec::clear);
         let mut with_a_key = 0;
         for step in super::threads::ranges(records.len() as usize, STEP) {
-            for record in step.start as u32..step.end as u32 {
-                let keys = keys.of(record);
+            let buckets = &mut self.buckets;
+            keys.each(step.start as u32..step.end as u32, |record, keys| {
                 with_a_key += u32::from(!keys.is_empty());
                 for key in keys.iter().filter(|key| share.holds(**key)) {
                     let rest = key << share.bits;
                     // Twice, for no number may be shifted by all its bits.
                     let bucket = rest >> 1 >> (63 - bits);
-                    self.buckets[bucket as usize].push(Entry::new(*key, record));
+                    buckets[bucket as usize].push(Entry::new(*key, record));
                 }
-            }
+            });
             if cancel.is_set() {
                 return Err(Stopped::Cancelled);
             }

@@ -70,7 +70,12 @@ pub(super) struct Keys<'a> {
     keys: Vec<u64>,
     parts: Vec<u64>,
     longer: Vec<u64>,
+    ahead: Vec<u32>,
+    values: Vec<u32>,
 }
+
+/// So many records are worked on in one go.
+const AHEAD: usize = 64;
 
 impl<'a> Keys<'a> {
     pub fn by(records: &'a Records, rule: &Found, parts: &'a AllParts) -> Self {
@@ -89,6 +94,8 @@ impl<'a> Keys<'a> {
             keys: Vec::new(),
             parts: Vec::new(),
             longer: Vec::new(),
+            ahead: Vec::new(),
+            values: Vec::new(),
         }
     }
 
@@ -98,59 +105,93 @@ impl<'a> Keys<'a> {
         self
     }
 
-    /// The keys of a record, ascending, each once.
-    pub fn of(&mut self, record: u32) -> &[u64] {
-        match self.only(record) {
-            Some(only) => {
-                self.keys.clear();
-                self.keys.extend(only);
+    /// The keys of each of these records. Most of the time goes into fetching what they are made of, which
+    /// takes less for many records at once.
+    pub fn each(
+        &mut self,
+        mut records: impl Iterator<Item = u32>,
+        mut give: impl FnMut(u32, &[u64]),
+    ) {
+        let mut ahead = std::mem::take(&mut self.ahead);
+        loop {
+            ahead.clear();
+            ahead.extend(records.by_ref().take(AHEAD));
+            if ahead.is_empty() {
+                break;
             }
-            None => self.several(record),
+            self.fetch(&ahead);
+            for record in &ahead {
+                give(*record, self.of(*record));
+            }
         }
-        &self.keys
+        self.ahead = ahead;
     }
 
-    /// The one key of a record, or that it has none; nothing when it may have several.
-    fn only(&self, record: u32) -> Option<Option<u64>> {
-        let mut key = 0;
-        for (position, term) in self.terms.iter().enumerate() {
-            let mut part = None;
+    /// Brings what the keys of these records are made of near.
+    fn fetch(&mut self, records: &[u32]) {
+        for (column, parts) in self.terms.iter().flatten() {
+            self.values.clear();
+            for record in records {
+                // One by one: mostly there is one.
+                column
+                    .of(*record)
+                    .iter()
+                    .for_each(|value| self.values.push(*value));
+            }
+            parts.fetch(&self.values);
+        }
+    }
+
+    /// The keys of a record, ascending, each once.
+    pub fn of(&mut self, record: u32) -> &[u64] {
+        let Keys {
+            terms,
+            left_out,
+            keys,
+            parts: together,
+            longer,
+            ..
+        } = self;
+        start(keys);
+        let mut left_out = *left_out;
+        for term in terms.iter() {
+            // Mostly there is one value, and what it says is in order.
+            let mut found: &[u64] = &[];
+            let mut several = false;
             for (column, parts) in term {
                 for value in column.of(record) {
-                    match (parts.of(*value), part) {
-                        ([], _) => {}
-                        ([hash], None) => part = Some(*hash),
-                        _ => return None,
+                    let of_value = parts.of(*value);
+                    if found.is_empty() {
+                        found = of_value;
+                    } else if !of_value.is_empty() {
+                        if !several {
+                            several = true;
+                            together.clear();
+                            together.extend_from_slice(found);
+                        }
+                        together.extend_from_slice(of_value);
                     }
                 }
             }
-            let left_out = if position == 0 { self.left_out } else { 0 };
-            match part.filter(|part| part & left_out == 0) {
-                Some(part) => key = mix(key, part),
-                None => return Some(None),
+            if several {
+                in_order(together);
             }
-        }
-        Some(Some(key))
-    }
-
-    fn several(&mut self, record: u32) {
-        start(&mut self.keys);
-        for (position, term) in self.terms.iter().enumerate() {
-            self.parts.clear();
-            for (column, parts) in term {
-                for value in column.of(record) {
-                    self.parts.extend_from_slice(parts.of(*value));
+            if left_out != 0 {
+                if !several {
+                    several = true;
+                    together.clear();
+                    together.extend_from_slice(found);
                 }
+                together.retain(|part| part & left_out == 0);
+                left_out = 0;
             }
-            if position == 0 && self.left_out != 0 {
-                self.parts.retain(|part| part & self.left_out == 0);
-            }
-            extend(&mut self.keys, &mut self.parts, &mut self.longer);
-            if self.keys.is_empty() {
+            extend(keys, if several { together } else { found }, longer);
+            if keys.is_empty() {
                 break;
             }
         }
-        finish(&mut self.keys);
+        finish(keys);
+        keys
     }
 }
 
@@ -159,15 +200,19 @@ fn start(keys: &mut Vec<u64>) {
     keys.push(0);
 }
 
-/// Every key so far, with every part of the next term.
-fn extend(keys: &mut Vec<u64>, parts: &mut Vec<u64>, longer: &mut Vec<u64>) {
-    if let [part] = parts[..] {
-        keys.iter_mut().for_each(|key| *key = mix(*key, part));
-        return;
-    }
+/// Those parts of a term that count.
+pub(super) fn in_order(parts: &mut Vec<u64>) {
     parts.sort_unstable();
     parts.dedup();
     parts.truncate(PARTS_OF_A_TERM);
+}
+
+/// Every key so far, with every part of the next term.
+fn extend(keys: &mut Vec<u64>, parts: &[u64], longer: &mut Vec<u64>) {
+    if let [part] = parts {
+        keys.iter_mut().for_each(|key| *key = mix(*key, *part));
+        return;
+    }
     longer.clear();
     for key in keys.iter() {
         longer.extend(parts.iter().map(|part| mix(*key, *part)));
@@ -193,7 +238,8 @@ pub(crate) fn of_texts<T: AsRef<str>>(rule: &Found, texts: &[Vec<T>]) -> Vec<u64
         for text in columns.iter().flat_map(|column| &texts[*column]) {
             part.of(text.as_ref(), |text| parts.push(hash(text)));
         }
-        extend(&mut keys, &mut parts, &mut longer);
+        in_order(&mut parts);
+        extend(&mut keys, &parts, &mut longer);
     }
     finish(&mut keys);
     keys

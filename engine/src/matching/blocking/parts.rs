@@ -1,10 +1,11 @@
 //! The parts of the distinct values of columns, hashed, each once.
 
 use std::collections::HashMap;
+use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::{Column, Records};
-use super::key::{Found, hash};
+use super::key::{Found, hash, in_order};
 use super::{Part, phonetic, threads};
 
 /// The parts of the distinct values of a column, hashed.
@@ -12,6 +13,7 @@ use super::{Part, phonetic, threads};
 pub(super) struct Parts {
     /// Where those of each value end in `hashes`; none when each value has just one.
     ends: Option<Vec<u32>>,
+    /// Those of a value that count, ascending.
     hashes: Vec<u64>,
 }
 
@@ -21,25 +23,39 @@ impl Parts {
         let mut hashes = Vec::with_capacity(values.len());
         let mut ends = Vec::with_capacity(values.len());
         let mut one_each = true;
-        let mut written = String::new();
+        let (mut of_value, mut written) = (Vec::new(), String::new());
         let mut sounds = Sounds::default();
         for value in values {
-            let start = hashes.len();
-            let mut add = |hash: u64| {
-                if !hashes[start..].contains(&hash) {
-                    hashes.push(hash);
-                }
-            };
+            of_value.clear();
             match part {
-                Part::Phonetic => sounds.of(&value.text, add),
-                _ => part.write(&value.text, &mut written, |text| add(hash(text))),
+                Part::Phonetic => sounds.of(&value.text, |hash| of_value.push(hash)),
+                _ => part.write(&value.text, &mut written, |text| of_value.push(hash(text))),
             }
-            one_each &= hashes.len() == start + 1;
+            if of_value.len() > 1 {
+                in_order(&mut of_value);
+            }
+            one_each &= of_value.len() == 1;
+            hashes.extend_from_slice(&of_value);
             ends.push(hashes.len() as u32);
         }
         Parts {
             ends: (!one_each).then_some(ends),
             hashes,
+        }
+    }
+
+    /// Reads something of each value, one right after the other, and waits for none.
+    pub fn fetch(&self, values: &[u32]) {
+        let start = |value: &u32| match &self.ends {
+            None => *value,
+            Some(ends) => ends[*value as usize],
+        };
+        if self.ends.is_some() {
+            black_box(values.iter().map(start).fold(0, |all, one| all ^ one));
+        }
+        let last = |value| self.hashes[(start(value) as usize).min(self.hashes.len() - 1)];
+        if !self.hashes.is_empty() {
+            black_box(values.iter().map(last).fold(0, |all, one| all ^ one));
         }
     }
 

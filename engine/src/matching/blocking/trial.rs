@@ -235,9 +235,10 @@ impl<'a> Trial<'a> {
         let rule = &self.found[rule];
         let mut keys = Keys::by(self.records, rule, self.parts).without(self.left_out);
         let mut entries: Vec<Entry> = Vec::new();
-        for record in &self.with_first[&rule.terms[0]] {
-            entries.extend(keys.of(*record).iter().map(|key| Entry::new(*key, *record)));
-        }
+        let with_first = self.with_first[&rule.terms[0]].iter().copied();
+        keys.each(with_first, |record, keys| {
+            entries.extend(keys.iter().map(|key| Entry::new(*key, record)));
+        });
         let mut bands = Vec::new();
         bands.resize_with(BANDS, Drawing::default);
         let mut room = group::Room::default();
@@ -267,10 +268,11 @@ impl<'a> Trial<'a> {
         let keys = threads::each_of(&ranges, self.threads, |range| {
             let mut keys = Keys::by(self.records, &self.found[rule], self.parts);
             let mut sides = [Vec::new(), Vec::new()];
-            for record in &self.counted[range.clone()] {
-                let side = usize::from(self.second.is_some_and(|second| *record >= second));
-                sides[side].extend_from_slice(keys.of(*record));
-            }
+            let counted = self.counted[range.clone()].iter().copied();
+            keys.each(counted, |record, keys| {
+                let side = usize::from(self.second.is_some_and(|second| record >= second));
+                sides[side].extend_from_slice(keys);
+            });
             sides
         });
         Sizes::of(keys)
