@@ -170,7 +170,9 @@ pub fn everywhere(server: &Server, db: &str, sql: &str, expected: &[&str]) -> Ca
             .filter(|phase| !found.phases.contains_key(*phase))
             .map(str::to_owned)
             .collect();
-        let awaited = wanted.iter().any(|phase| expected.contains(&phase.as_str()));
+        let awaited = wanted
+            .iter()
+            .any(|phase| expected.contains(&phase.as_str()));
         let enough = match awaited {
             true => misses >= MISSES && met.elapsed() > PATIENCE,
             false => misses >= MISSES,

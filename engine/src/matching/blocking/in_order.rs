@@ -116,15 +116,16 @@ impl<'a> InOrder<'a> {
             }
             let mut keys = Keys::by(records, rule, &parts);
             let mut found: Vec<Vec<Key>> = (0..Share::PARTS).map(|_| Vec::new()).collect();
-            for record in range.clone() {
-                let name = self.names[record];
-                for &key in keys.of(record as u32) {
+            let records = range.clone().map(|record| record as u32);
+            keys.each(records, |record, of_record| {
+                let name = self.names[record as usize];
+                for &key in of_record {
                     let key = key as i64;
                     if let Some(part) = share.part(key) {
                         found[part].push(Key { key, name });
                     }
                 }
-            }
+            });
             for (part, found) in all.iter().zip(found) {
                 let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
                 part.extend(found);
