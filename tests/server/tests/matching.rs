@@ -255,6 +255,38 @@ fn what_goes_and_comes_back_is_stored_as_before() {
 }
 
 #[test]
+fn keys_as_an_older_version_stored_them_are_found() {
+    let (_db, mut c) = matched(60);
+    let stored: Vec<String> = column(&mut c, STORED);
+    let pages = "SELECT p::text FROM cdp.match_key_pages p ORDER BY 1";
+    let in_pages: Vec<String> = column(&mut c, pages);
+    // Before there were pages, each was a row.
+    let as_before = "CREATE TEMP TABLE old AS SELECT * FROM cdp.match_keys; DELETE FROM cdp.match_key_pages;
+         INSERT INTO cdp.match_key_changes (key, rule, matcher_id, node_id) SELECT key, rule, matcher_id, node_id FROM old;
+         DROP TABLE old";
+    run(&mut c, as_before);
+    assert_eq!(column::<String>(&mut c, STORED), stored);
+    run(
+        &mut c,
+        "UPDATE public.contacts SET last_name = 'Outro', email = NULL WHERE id % 7 = 0;
+         DELETE FROM public.contacts WHERE id % 4 = 1",
+    );
+    run(&mut c, "CALL cdp.process_all(7)");
+    let keys = "SELECT k::text FROM cdp.match_keys k ORDER BY 1";
+    let followed: Vec<String> = column(&mut c, STORED);
+    let followed_keys: Vec<String> = column(&mut c, keys);
+    assert_ne!(followed, stored);
+    run(&mut c, "SELECT cdp.rebuild()");
+    assert_eq!(column::<String>(&mut c, STORED), followed);
+    assert_eq!(column::<String>(&mut c, keys), followed_keys);
+    assert_eq!(
+        one::<i64>(&mut c, "SELECT count(*) FROM cdp.match_key_changes"),
+        0
+    );
+    assert_ne!(column::<String>(&mut c, pages), in_pages);
+}
+
+#[test]
 fn decisions_stand_and_are_learned_from() {
     let (_db, mut c) = matched(60);
     let people = "SELECT string_agg(key, ' ' ORDER BY key) FROM cdp.profile_records GROUP BY profile_id ORDER BY 1";
