@@ -34,10 +34,10 @@ pub fn apply(scope: Scope) -> Result<Option<identity::Outcome>> {
     }
     let regraphed = match scope {
         Scope::Evidence => {
-            let unmatched = matching::rebuild()?;
-            Some(identity::rebuild(&rules, unmatched, &Cause::Rules)?)
+            let changes = matching::rebuild()?;
+            Some(identity::rebuild(&rules, &changes, &Cause::Rules)?)
         }
-        Scope::Identity => Some(identity::rebuild(&rules, Vec::new(), &Cause::Rules)?),
+        Scope::Identity => Some(identity::rebuild(&rules, &[], &Cause::Rules)?),
         Scope::Traits => None,
     };
     derive_profiles(&rules)?;
@@ -63,8 +63,8 @@ fn rebuild() -> i64 {
         progress::start("rebuild: evidence", 0);
         derive_evidence(&rules)?;
         progress::start("rebuild: identity", 0);
-        let unmatched = matching::rebuild()?;
-        identity::rebuild(&rules, unmatched, &Cause::Rebuild)?;
+        let changes = matching::rebuild()?;
+        identity::rebuild(&rules, &changes, &Cause::Rebuild)?;
         derive_profiles(&rules)?;
         progress::finish();
         Ok(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -74,9 +74,90 @@ impl<T> Drop for Task<T> {
     }
 }
 
+/// Work whose results come one after the other: the next is worked out while the last is looked at, no more
+/// than one ahead. Dropped, it is told to give up.
+pub struct Stream<T> {
+    results: Receiver<T>,
+    task: Option<Task<()>>,
+}
+
+/// Where results go.
+pub struct Results<T>(SyncSender<T>);
+
+impl<T> Results<T> {
+    /// Gives one, when it is wanted; whether somebody still wants more.
+    pub fn give(&self, result: T) -> bool {
+        self.0.send(result).is_ok()
+    }
+}
+
+impl<T: Send + 'static> Stream<T> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        work: impl FnOnce(&Cancel, &Results<T>) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (give, results) = sync_channel(0);
+        let task = Task::start(move |cancel| work(cancel, &Results(give)))?;
+        Ok(Stream {
+            results,
+            task: Some(task),
+        })
+    }
+
+    /// The next result, none after the last; calls `meanwhile` as [`Task::finish`] does.
+    pub fn next(&mut self, mut meanwhile: impl FnMut()) -> Option<T> {
+        loop {
+            match self.results.recv_timeout(Duration::from_millis(100)) {
+                Ok(result) => return Some(result),
+                Err(RecvTimeoutError::Timeout) => meanwhile(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    if let Some(task) = self.task.take() {
+                        task.finish(meanwhile);
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gives_one_result_after_the_other() {
+        let mut stream = Stream::start(|_, results| {
+            assert!((0..3).all(|n| results.give(n)));
+        })
+        .expect("a thread");
+        let given: Vec<i32> = std::iter::from_fn(|| stream.next(|| ())).collect();
+        assert_eq!(given, [0, 1, 2]);
+        assert_eq!(stream.next(|| ()), None);
+    }
+
+    #[test]
+    fn nobody_wants_more_of_what_is_dropped() {
+        let (ended, wait) = channel();
+        let mut stream = Stream::start(move |cancel, results| {
+            while results.give(()) {}
+            ended.send(cancel.is_set()).expect("the test waits");
+        })
+        .expect("a thread");
+        assert_eq!(stream.next(|| ()), Some(()));
+        drop(stream);
+        assert!(wait.recv().is_ok());
+    }
+
+    #[test]
+    #[should_panic(expected = "as it fell")]
+    fn a_panic_among_results_is_passed_on() {
+        let mut stream = Stream::<()>::start(|_, _| panic!("as it fell")).expect("a thread");
+        stream.next(|| ());
+    }
 
     #[test]
     fn gives_its_result_and_calls_meanwhile() {

@@ -330,7 +330,12 @@ impl Matcher {
 
     /// Forgets all that it found, and by what.
     fn forget(&self) {
-        for table in ["cdp.matches", "cdp.match_records", "cdp.match_keys"] {
+        for table in [
+            "cdp.matches",
+            "cdp.match_records",
+            "cdp.match_key_pages",
+            "cdp.match_key_changes",
+        ] {
             sql::run(
                 &format!(
                     "DELETE FROM {table} d USING cdp.matchers m \

@@ -8,7 +8,10 @@ use cdp_engine::graph::{Decision, Evidence, Moved, Update};
 use super::asserted::Pair;
 use super::graph::Outcome;
 use crate::args;
-use crate::pg::{Result, sql, time};
+use crate::pg::append::append;
+use crate::pg::look_up::LookUp;
+use crate::pg::{Result, reader, sql, time};
+use crate::worker::progress;
 
 /// Why who is who changes.
 pub enum Cause<'a> {
@@ -77,6 +80,9 @@ struct Way {
     to: Option<i64>,
 }
 
+/// From so many moves on it is told that they are written; and profiles are not looked up one by one.
+const MANY: usize = 10_000;
+
 /// Writes down what became of the graph. `sets`: those whose evidence or standing changed.
 pub fn record(cause: &Cause, outcome: &Outcome, sets: &[i64]) -> Result<()> {
     let moved = || outcome.update.iter().flat_map(|update| &update.moved);
@@ -95,7 +101,7 @@ pub fn record(cause: &Cause, outcome: &Outcome, sets: &[i64]) -> Result<()> {
         from: Some(profile),
         to: None,
     });
-    let ways: Vec<Way> = moved()
+    let mut ways: Vec<Way> = moved()
         .filter(|moved| moved.from.is_some() || moved.node_id <= known)
         .map(|moved| Way {
             node_id: moved.node_id,
@@ -104,23 +110,25 @@ pub fn record(cause: &Cause, outcome: &Outcome, sets: &[i64]) -> Result<()> {
         })
         .chain(removed)
         .collect();
+    ways.sort_unstable_by_key(|way| way.node_id);
     let step_id = begin(cause, latest, ways.len());
     if ways.is_empty() {
         return Ok(());
     }
-    sql::run(
-        "INSERT INTO cdp.identity_moves (node_id, step_id, from_profile, to_profile) \
-         SELECT u.node_id, $2, u.from_profile, u.to_profile \
-         FROM unnest($1::bigint[], $3::bigint[], $4::bigint[]) u (node_id, from_profile, to_profile)",
-        args![
-            ways.iter().map(|way| way.node_id).collect::<Vec<_>>(),
-            step_id,
-            ways.iter().map(|way| way.from).collect::<Vec<_>>(),
-            ways.iter().map(|way| way.to).collect::<Vec<_>>()
-        ],
+    if ways.len() > MANY {
+        progress::start("identity: history", 0);
+    }
+    append(
+        "cdp.identity_moves",
+        &["node_id", "step_id", "from_profile", "to_profile"],
+        &ways,
+        |values, way| {
+            let values = values.put(way.node_id).put(step_id);
+            values.put(way.from).put(way.to);
+        },
     );
     if ways.iter().any(|way| way.from.is_some()) {
-        let changes = changes(&ways, moved());
+        let changes = changes(&ways, moved())?;
         let links = Links::of(&ways, outcome);
         write(cause, step_id, &changes, &links, sets);
     }
@@ -165,7 +173,7 @@ struct Change {
 }
 
 /// What became of the profiles that lost identifiers; `moved` is all that moved, new nodes too.
-fn changes<'a>(ways: &[Way], moved: impl Iterator<Item = &'a Moved>) -> Vec<Change> {
+fn changes<'a>(ways: &[Way], moved: impl Iterator<Item = &'a Moved>) -> Result<Vec<Change>> {
     let mut groups: BTreeMap<(i64, Option<i64>), i64> = BTreeMap::new();
     for way in ways {
         if let Some(from) = way.from {
@@ -190,12 +198,12 @@ fn changes<'a>(ways: &[Way], moved: impl Iterator<Item = &'a Moved>) -> Vec<Chan
             *count += 1;
         }
     }
-    let held = with_more_than(&arrived);
+    let held = with_more_than(&arrived)?;
     // Existed before: it holds identifiers that did not just come, or lost some that it had.
     let existed = |profile: i64| held.contains(&profile) || left.contains_key(&profile);
     // Exists still: it holds identifiers that stayed, or others came.
     let stands = |profile: i64| held.contains(&profile) || arrived[&profile] > 0;
-    groups
+    Ok(groups
         .into_iter()
         .map(|((from, to), identifiers)| {
             let whole = !stands(from) && left[&from].len() == 1;
@@ -213,21 +221,58 @@ fn changes<'a>(ways: &[Way], moved: impl Iterator<Item = &'a Moved>) -> Vec<Chan
                 kind,
             }
         })
-        .collect()
+        .collect())
 }
 
 /// Those of these profiles that hold more identifiers than said.
-fn with_more_than(profiles: &BTreeMap<i64, i64>) -> HashSet<i64> {
-    let (ids, counts): (Vec<i64>, Vec<i64>) = profiles.iter().unzip();
-    sql::rows(
-        "SELECT u.profile_id FROM unnest($1::bigint[], $2::bigint[]) u (profile_id, most) \
-         WHERE (SELECT count(*) FROM (SELECT 1 FROM cdp.clusters c \
-                 WHERE c.profile_id = u.profile_id LIMIT u.most + 1) held) > u.most",
-        args![ids, counts],
-        |row| row.want::<i64>(1),
-    )
-    .into_iter()
-    .collect()
+fn with_more_than(profiles: &BTreeMap<i64, i64>) -> Result<HashSet<i64>> {
+    const LEAST_SHARE: i64 = 10;
+    let nodes = || sql::one::<i64>("SELECT last_value FROM cdp.node_id_seq", args![]);
+    let count = profiles.len() as i64;
+    let held = match profiles.len() > MANY && nodes().is_some_and(|all| all / LEAST_SHARE <= count)
+    {
+        true => counted(profiles)?,
+        false => looked_up(profiles),
+    };
+    let more = profiles
+        .iter()
+        .zip(held)
+        .filter(|((_, most), held)| held > most);
+    Ok(more.map(|((profile, _), _)| *profile).collect())
+}
+
+/// How many identifiers each of these profiles holds; no further than one more than said.
+fn looked_up(profiles: &BTreeMap<i64, i64>) -> Vec<i64> {
+    let mut clusters = LookUp::open("cdp.clusters", &["profile_id"], &["profile_id"]);
+    let held = profiles.iter().map(|(&profile, &most)| {
+        let mut held = 0;
+        clusters.find(
+            |values| {
+                values.put(profile);
+            },
+            |_| {
+                held += 1;
+                held <= most
+            },
+        );
+        held
+    });
+    let held = held.collect();
+    clusters.close();
+    held
+}
+
+/// How many identifiers each of these profiles holds, by reading all clusters.
+fn counted(profiles: &BTreeMap<i64, i64>) -> Result<Vec<i64>> {
+    let ids: Vec<i64> = profiles.keys().copied().collect();
+    let mut held = vec![0; ids.len()];
+    reader::each("SELECT profile_id FROM cdp.clusters", args![], |row| {
+        if let Ok(at) = ids.binary_search(&row.want(1)) {
+            held[at] += 1;
+        }
+        Ok(())
+    })?;
+    Ok(held)
 }
 
 /// The links that can have decided what became of profiles: for each, which joins or parted what.
@@ -360,42 +405,36 @@ fn write(cause: &Cause, step_id: i64, changes: &[Change], links: &Links, sets: &
             _ => None,
         })
         .collect();
-    sql::run(
-        "INSERT INTO cdp.profile_changes (from_profile, step_id, to_profile, kind, identifiers, \
-             evidence, low, high, set_id, source_id, message_id, event_id) \
-         SELECT u.a, $12, u.b, u.c, u.d, u.e, u.f, u.g, u.h, u.i, u.j, u.k \
-         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], \
-              $7::bigint[], $8::bigint[], $9::integer[], $10::text[], $11::bigint[]) \
-              u (a, b, c, d, e, f, g, h, i, j, k)",
-        args![
-            changes.iter().map(|c| c.from).collect::<Vec<_>>(),
-            changes.iter().map(|c| c.to).collect::<Vec<_>>(),
-            changes.iter().map(|c| c.kind).collect::<Vec<_>>(),
-            changes.iter().map(|c| c.identifiers).collect::<Vec<_>>(),
-            decisive
-                .iter()
-                .map(|d| d.map(|d| d.evidence))
-                .collect::<Vec<_>>(),
-            decisive
-                .iter()
-                .map(|d| d.map(|d| d.pair.0))
-                .collect::<Vec<_>>(),
-            decisive
-                .iter()
-                .map(|d| d.map(|d| d.pair.1))
-                .collect::<Vec<_>>(),
-            shown,
-            said.iter()
-                .map(|s| s.as_ref().map(|s| s.source_id))
-                .collect::<Vec<_>>(),
-            said.iter()
-                .map(|s| s.as_ref().and_then(|s| s.message_id.clone()))
-                .collect::<Vec<_>>(),
-            said.iter()
-                .map(|s| s.as_ref().and_then(|s| s.event_id))
-                .collect::<Vec<_>>(),
-            step_id
+    append(
+        "cdp.profile_changes",
+        &[
+            "from_profile",
+            "step_id",
+            "to_profile",
+            "kind",
+            "identifiers",
+            "evidence",
+            "low",
+            "high",
+            "set_id",
+            "source_id",
+            "message_id",
+            "event_id",
         ],
+        changes.iter().zip(decisive).zip(shown.iter().zip(&said)),
+        |values, ((change, decisive), (set, said))| {
+            let values = values.put(change.from).put(step_id).put(change.to);
+            let values = values.put(change.kind).put(change.identifiers);
+            let values = values.put(decisive.map(|link| link.evidence));
+            let values = values.put(decisive.map(|link| link.pair.0));
+            let values = values.put(decisive.map(|link| link.pair.1));
+            let said = said.as_ref();
+            values
+                .put(*set)
+                .put(said.map(|said| said.source_id))
+                .put(said.and_then(|said| said.message_id.as_deref()))
+                .put(said.and_then(|said| said.event_id));
+        },
     );
 }
 

@@ -239,14 +239,33 @@ fn scan(pairs: &[Pair], mut each: impl FnMut(Stored) -> Result<()>) -> Result<()
     Ok(())
 }
 
-/// Nothing is concerned yet.
-pub fn concerned() -> Concerned {
-    Concerned::default()
+/// A match that is to be stored.
+pub struct New {
+    /// Which it is.
+    pub key: Key,
+    /// What the matcher says.
+    pub found: Match,
+    /// Of a link that was one before: what became of it.
+    decided: Option<(i16, Option<i32>)>,
+}
+
+impl New {
+    /// What became of the link; none if it is no link, or none yet.
+    pub fn decided(&self) -> Option<(i16, Option<i32>)> {
+        self.decided.filter(|_| self.found.kind == Kind::Link)
+    }
 }
 
 /// Writes what matchers find of pairs now, and adds to `concerned` what that is for the graph. Each
 /// key at most once.
 pub fn replace(changes: &[Change], concerned: &mut Concerned) -> Result<()> {
+    let new = take_out(changes, concerned)?;
+    insert(new.iter().map(|new| (new, new.decided())));
+    Ok(())
+}
+
+/// The same, but what is new is given, in order, to be stored by [`insert`].
+pub fn take_out(changes: &[Change], concerned: &mut Concerned) -> Result<Vec<New>> {
     let mut pairs: Vec<Pair> = changes.iter().map(|((pair, _), _)| *pair).collect();
     pairs.sort_unstable();
     pairs.dedup();
@@ -268,17 +287,20 @@ pub fn replace(changes: &[Change], concerned: &mut Concerned) -> Result<()> {
         // Where its link is what it was, so is what became of it.
         let kept = was
             .filter(|was| now.is_some_and(|now| (now.kind, now.weight) == (was.kind, was.weight)));
-        if let Some(now) = now {
-            let decided = kept.map(|was| was.decided);
-            new.push((key, now, decided));
+        if let Some(found) = now {
+            new.push(New {
+                key,
+                found,
+                decided: kept.map(|was| was.decided),
+            });
         }
         if kept.is_none() {
             note(key.0, was, now.as_ref(), concerned);
         }
     }
     delete(&gone);
-    insert(new);
-    Ok(())
+    new.sort_unstable_by_key(|new: &New| new.key);
+    Ok(new)
 }
 
 /// What a changed match is for the graph.
@@ -329,11 +351,9 @@ fn delete(keys: &[Key]) {
     );
 }
 
-/// What became of a match in the graph: the code of the decision, and the type of the rule.
-type Decided = Option<(i16, Option<i32>)>;
-
-fn insert(mut rows: Vec<(Key, Match, Decided)>) {
-    rows.sort_unstable_by_key(|row| row.0);
+/// Stores matches, each with what became of the link in the graph: the code of the decision, and the type of
+/// the rule.
+pub fn insert<'a>(rows: impl Iterator<Item = (&'a New, Option<(i16, Option<i32>)>)>) {
     append(
         "cdp.matches",
         &[
@@ -348,11 +368,9 @@ fn insert(mut rows: Vec<(Key, Match, Decided)>) {
             "rule_type",
         ],
         rows,
-        |values, (((low, high), matcher_id), found, decided)| {
-            let decision = match decided {
-                Some((code, _)) if found.kind == Kind::Link => Some(code),
-                _ => found.kind.decision(),
-            };
+        |values, (New { key, found, .. }, decided)| {
+            let ((low, high), matcher_id) = *key;
+            let decision = decided.map(|(code, _)| code);
             values
                 .put(low)
                 .put(high)
@@ -361,7 +379,7 @@ fn insert(mut rows: Vec<(Key, Match, Decided)>) {
                 .put(found.weight)
                 .put(found.probability)
                 .put(found.household)
-                .put(decision)
+                .put(decision.or_else(|| found.kind.decision()))
                 .put(decided.and_then(|(_, rule_type)| rule_type));
         },
     );

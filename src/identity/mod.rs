@@ -50,7 +50,7 @@ pub fn update(
         return Ok(Vec::new());
     }
     if matches.is_empty() && !slices::concerns(rules) && derives_whole(sets.len() as i64, 0) {
-        match bulk::derive(rules) {
+        match bulk::derive(rules, &[]) {
             Ok(outcome) => {
                 sets.sort_unstable();
                 sets.dedup();
@@ -92,24 +92,28 @@ pub fn update_matched(
     cause: &Cause,
 ) -> Result<Touched> {
     let mut concerned = links::Concerned::default();
-    matched::replace(changes, &mut concerned)?;
-    let outcome = match changes.len() > MANY_MATCHES {
-        true => Outcome {
+    let outcome = if changes.len() > MANY_MATCHES {
+        let new = matched::take_out(changes, &mut concerned)?;
+        Outcome {
             unmatched: concerned.unmatched,
-            ..bulk::derive(rules)?
-        },
-        false => graph::update(rules, concerned, &Known::default())?,
+            ..bulk::derive(rules, &new)?
+        }
+    } else {
+        matched::replace(changes, &mut concerned)?;
+        graph::update(rules, concerned, &Known::default())?
     };
     history::record(cause, &outcome, &[])?;
     Ok(outcome.touched)
 }
 
 /// Derives identity anew for everything stored, and writes the differences.
-/// `unmatched`: links that matchers find no more.
-pub fn rebuild(rules: &Rules, unmatched: Vec<Pair>, cause: &Cause) -> Result<Outcome> {
+/// `changes`: what matchers find otherwise.
+pub fn rebuild(rules: &Rules, changes: &[matched::Change], cause: &Cause) -> Result<Outcome> {
+    let mut concerned = links::Concerned::default();
+    let new = matched::take_out(changes, &mut concerned)?;
     let outcome = Outcome {
-        unmatched,
-        ..bulk::derive(rules)?
+        unmatched: concerned.unmatched,
+        ..bulk::derive(rules, &new)?
     };
     history::record(cause, &outcome, &[])?;
     Ok(outcome)

@@ -51,6 +51,10 @@ const MIGRATIONS: &[Migration] = &[
         version: 7,
         scripts: &[include_str!("../../sql/016_matchers.sql")],
     },
+    Migration {
+        version: 8,
+        scripts: &[include_str!("../../sql/017_match_keys.sql")],
+    },
 ];
 
 /// The version of the tables that this library works with.

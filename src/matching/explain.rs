@@ -1,6 +1,6 @@
 //! One pair of records explained, and one record against all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cdp_engine::matching::PairScore;
@@ -9,7 +9,7 @@ use cdp_engine::matching::score::Scorer;
 use pgrx::prelude::*;
 use serde_json::Value;
 
-use super::known::keys_of;
+use super::keys::{Blocks, keys_of};
 use super::rows::{self, Said};
 use super::standalone::name;
 use super::store::{self, Matcher, Model, compared};
@@ -208,26 +208,11 @@ fn candidates(
     let said = said_by(matcher, fields)?;
     let keys = keys_of(matcher, &model.trained)?;
     let mut nodes: BTreeSet<i64> = BTreeSet::new();
-    let mut blocks = LookUp::open(
-        "cdp.match_keys",
-        &["key", "rule", "matcher_id"],
-        &["node_id"],
-    );
+    let mut blocks = Blocks::open(matcher);
     for (rule, key) in keys.of(&said) {
         let cap = keys.cap(rule) as usize;
-        let mut block = Vec::new();
-        blocks.find(
-            |values| {
-                values.put(key as i64).put(rule as i16).put(matcher.id);
-            },
-            |found| {
-                block.push(found.want::<i64>(1));
-                block.len() <= cap
-            },
-        );
-        if block.len() <= cap {
-            nodes.extend(block);
-        }
+        let block = blocks.members((rule as i16, key as i64), cap);
+        nodes.extend(block.into_iter().flatten());
     }
     blocks.close();
     let mut records = rows::empty(&compared(&matcher.sources));
@@ -260,34 +245,61 @@ fn candidates(
         .collect();
     found.sort_by_key(|(verdict, _, node)| (-verdict.weight, *node));
     found.truncate(most);
-    let ids: Vec<i64> = found.iter().map(|(_, _, node)| *node).collect();
-    let named: std::collections::HashMap<i64, (String, String, Option<i64>)> = sql::read_rows(
-        "SELECT i.node_id, s.name, i.value, c.profile_id FROM unnest($1::bigint[]) n (node_id) \
-           JOIN cdp.identifiers i ON i.node_id = n.node_id \
-           JOIN cdp.identifier_types t ON t.type_id = i.type_id \
-           JOIN cdp.sources s ON s.source_id = t.record_source_id \
-           LEFT JOIN cdp.clusters c ON c.node_id = i.node_id",
-        args![ids],
-        |row| (row.want(1), (row.want(2), row.want(3), row.get(4))),
+    let mut identifiers = LookUp::open("cdp.identifiers", &["node_id"], &["type_id", "value"]);
+    let mut clusters = LookUp::open("cdp.clusters", &["node_id"], &["profile_id"]);
+    let mut sources: HashMap<i32, Option<String>> = HashMap::new();
+    let mut candidates = Vec::with_capacity(found.len());
+    for (verdict, kind, node) in found {
+        let mut record: Option<(i32, String)> = None;
+        identifiers.find(
+            |values| {
+                values.put(node);
+            },
+            |found| {
+                record = Some((found.want(1), found.want(2)));
+                false
+            },
+        );
+        let Some((type_id, key)) = record else {
+            continue;
+        };
+        let source = sources.entry(type_id).or_insert_with(|| source_of(type_id));
+        let Some(source) = source.clone() else {
+            continue;
+        };
+        let mut profile = None;
+        clusters.find(
+            |values| {
+                values.put(node);
+            },
+            |found| {
+                profile = found.get(1);
+                false
+            },
+        );
+        candidates.push((
+            source,
+            key,
+            profile,
+            name(kind).to_owned(),
+            verdict.weight,
+            verdict.probability,
+            verdict.household,
+        ));
+    }
+    identifiers.close();
+    clusters.close();
+    Ok(candidates)
+}
+
+/// The source whose records are identifiers of this type.
+fn source_of(type_id: i32) -> Option<String> {
+    sql::look_up(
+        "SELECT s.name FROM cdp.identifier_types t JOIN cdp.sources s ON s.source_id = t.record_source_id \
+          WHERE t.type_id = $1",
+        args![type_id],
+        |row| row.want(1),
     )
-    .into_iter()
-    .collect();
-    Ok(found
-        .into_iter()
-        .filter_map(|(verdict, kind, node)| {
-            let (source, key, profile) = named.get(&node)?.clone();
-            let kind = name(kind).to_owned();
-            Some((
-                source,
-                key,
-                profile,
-                kind,
-                verdict.weight,
-                verdict.probability,
-                verdict.household,
-            ))
-        })
-        .collect())
 }
 
 /// What a record in JSON says: its fields are compared columns, or columns of a source.

@@ -12,7 +12,7 @@ use cdp_engine::matching::matcher::{Limits, Pair as Found};
 use cdp_engine::matching::score::Scorer;
 use cdp_engine::matching::{LiveKeys, Matcher as Trained, Records, name};
 
-use super::known::{TIED, keys_of};
+use super::keys::{self, Block, TIED, keys_of};
 use super::rows::{self, MOST_TIED, Said};
 use super::run::as_match;
 use super::store::{self, Matcher, compared};
@@ -93,16 +93,13 @@ fn read(matcher: &Matcher, source: &str, keys: &[String], records: &mut BTreeMap
     }
 }
 
-/// What two records can have in common: the position of a rule and a key by it.
-type Key = (i16, i64);
-
 /// The blocks of a matcher.
 struct Blocks<'a> {
     matcher: &'a Matcher,
     model: &'a store::Model,
     keys: LiveKeys,
     /// Of blocks that were looked at: whether they give pairs.
-    gives: HashMap<Key, bool>,
+    gives: HashMap<Block, bool>,
     /// What records say and show, as stored.
     stored: HashMap<i64, (Said, Vec<i64>)>,
 }
@@ -125,7 +122,7 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    fn keys_of(&self, said: &Said, shown: &[i64]) -> BTreeSet<Key> {
+    fn keys_of(&self, said: &Said, shown: &[i64]) -> BTreeSet<Block> {
         let by_rules = self.keys.of(said).into_iter();
         by_rules
             .map(|(rule, key)| (rule as i16, key as i64))
@@ -133,35 +130,12 @@ impl<'a> Blocks<'a> {
             .collect()
     }
 
-    /// The records of a block; none when there are more than `most`.
-    fn members(&self, look_up: &mut LookUp, (rule, key): Key, most: usize) -> Option<Vec<i64>> {
-        let mut members = Vec::new();
-        look_up.find(
-            |values| {
-                values.put(key).put(rule).put(self.matcher.id);
-            },
-            |found| {
-                members.push(found.want(1));
-                members.len() <= most
-            },
-        );
-        (members.len() <= most).then_some(members)
-    }
-
-    fn blocks() -> LookUp {
-        LookUp::open(
-            "cdp.match_keys",
-            &["key", "rule", "matcher_id"],
-            &["node_id"],
-        )
-    }
-
     /// Brings blocks up to date, and gives what is found otherwise.
     fn follow(&mut self, records: &BTreeMap<i64, Now>) -> Result<Vec<Change>> {
         self.load(records.keys().copied())?;
-        let mut left: Vec<(Key, i64)> = Vec::new();
-        let mut joined: Vec<(Key, i64)> = Vec::new();
-        let mut standing: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
+        let mut left: Vec<(Block, i64)> = Vec::new();
+        let mut joined: Vec<(Block, i64)> = Vec::new();
+        let mut standing: BTreeMap<Block, Vec<i64>> = BTreeMap::new();
         for (&node, now) in records {
             pgrx::check_for_interrupts!();
             let before = self.stored.get(&node);
@@ -192,20 +166,20 @@ impl<'a> Blocks<'a> {
     /// now.
     fn changed_blocks(
         &mut self,
-        left: &[(Key, i64)],
-        joined: &[(Key, i64)],
-        standing: &BTreeMap<Key, Vec<i64>>,
+        left: &[(Block, i64)],
+        joined: &[(Block, i64)],
+        standing: &BTreeMap<Block, Vec<i64>>,
     ) -> BTreeSet<Pair> {
-        let mut leaving: HashMap<Key, Vec<i64>> = HashMap::new();
-        let mut joining: HashMap<Key, Vec<i64>> = HashMap::new();
+        let mut leaving: HashMap<Block, Vec<i64>> = HashMap::new();
+        let mut joining: HashMap<Block, Vec<i64>> = HashMap::new();
         for &(key, node) in left {
             leaving.entry(key).or_default().push(node);
         }
         for &(key, node) in joined {
             joining.entry(key).or_default().push(node);
         }
-        let keys: BTreeSet<Key> = standing.keys().chain(leaving.keys()).copied().collect();
-        let mut look_up = Self::blocks();
+        let keys: BTreeSet<Block> = standing.keys().chain(leaving.keys()).copied().collect();
+        let mut blocks = keys::Blocks::open(self.matcher);
         let mut pairs = BTreeSet::new();
         for key in keys {
             let none = Vec::new();
@@ -214,7 +188,7 @@ impl<'a> Blocks<'a> {
                 joining.get(&key).unwrap_or(&none),
             );
             let cap = self.cap(key.0);
-            let Some(before) = self.members(&mut look_up, key, cap + gone.len()) else {
+            let Some(before) = blocks.members(key, cap + gone.len()) else {
                 self.gives.insert(key, false);
                 continue;
             };
@@ -232,7 +206,7 @@ impl<'a> Blocks<'a> {
                 }
             }
         }
-        look_up.close();
+        blocks.close();
         pairs
     }
 
@@ -272,7 +246,12 @@ impl<'a> Blocks<'a> {
     }
 
     /// Writes what records say and by what they are found.
-    fn write(&mut self, records: &BTreeMap<i64, Now>, left: &[(Key, i64)], joined: &[(Key, i64)]) {
+    fn write(
+        &mut self,
+        records: &BTreeMap<i64, Now>,
+        left: &[(Block, i64)],
+        joined: &[(Block, i64)],
+    ) {
         let mut gone = Vec::new();
         let mut new = Vec::new();
         for (&node, now) in records {
@@ -308,46 +287,21 @@ impl<'a> Blocks<'a> {
                 values.put(said.as_str()).put(shown.as_slice());
             },
         );
-        if !left.is_empty() {
-            sql::run(
-                "DELETE FROM cdp.match_keys k \
-                  USING unnest($2::bigint[], $3::smallint[], $4::bigint[]) g (key, rule, node_id) \
-                  WHERE k.key = g.key AND k.rule = g.rule AND k.matcher_id = $1 AND k.node_id = g.node_id",
-                args![
-                    self.matcher.id,
-                    left.iter().map(|((_, key), _)| *key).collect::<Vec<_>>(),
-                    left.iter().map(|((rule, _), _)| *rule).collect::<Vec<_>>(),
-                    left.iter().map(|(_, node)| *node).collect::<Vec<_>>()
-                ],
-            );
-        }
-        let mut rows: Vec<(i64, i16, i64)> = joined
-            .iter()
-            .map(|&((rule, key), node)| (key, rule, node))
-            .collect();
-        rows.sort_unstable();
-        append(
-            "cdp.match_keys",
-            &["key", "rule", "matcher_id", "node_id"],
-            rows,
-            |values, (key, rule, node)| {
-                values.put(key).put(rule).put(self.matcher.id).put(node);
-            },
-        );
+        keys::change(self.matcher, left, joined);
     }
 
     /// What is found of these pairs now: of those that some block gives, what the model says.
     fn judge(&mut self, pairs: &BTreeSet<Pair>) -> Result<Vec<Change>> {
         let nodes: BTreeSet<i64> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
         self.load(nodes.iter().copied())?;
-        let keys: HashMap<i64, BTreeSet<Key>> = nodes
+        let keys: HashMap<i64, BTreeSet<Block>> = nodes
             .iter()
             .filter_map(|node| {
                 let (said, shown) = self.stored.get(node)?;
                 Some((*node, self.keys_of(said, shown)))
             })
             .collect();
-        let mut look_up = Self::blocks();
+        let mut blocks = keys::Blocks::open(self.matcher);
         let (mut given, mut tied): (HashSet<Pair>, HashSet<Pair>) = Default::default();
         for &(a, b) in pairs {
             pgrx::check_for_interrupts!();
@@ -358,7 +312,7 @@ impl<'a> Blocks<'a> {
                 let gives = match self.gives.get(&key) {
                     Some(gives) => *gives,
                     None => {
-                        let gives = self.members(&mut look_up, key, self.cap(key.0)).is_some();
+                        let gives = blocks.members(key, self.cap(key.0)).is_some();
                         self.gives.insert(key, gives);
                         gives
                     }
@@ -371,7 +325,7 @@ impl<'a> Blocks<'a> {
                 }
             }
         }
-        look_up.close();
+        blocks.close();
         let mut found: BTreeMap<Pair, Option<Found>> = pairs.iter().map(|&p| (p, None)).collect();
         let (place, records) = self.records(&nodes, &HashMap::new());
         let given: Vec<Pair> = found

@@ -3,12 +3,13 @@
 //!
 //! - [`standalone`]: any query's rows, with its caller's rights; nothing is stored;
 //! - [`store`]: declared matchers and their models; [`rows`]: the records that they read;
-//! - [`run`]: training, and matching all records at once; [`known`]: what that stores for [`live`], which
-//!   matches those that a batch brings;
+//! - [`run`]: training, and matching all records at once; [`known`] and [`keys`]: what that stores for
+//!   [`live`], which matches those that a batch brings;
 //! - [`explain`]: one pair, and one record against all; [`review`]: what people decide.
 
 mod columns;
 mod explain;
+mod keys;
 mod known;
 pub mod live;
 mod review;

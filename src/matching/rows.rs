@@ -44,16 +44,27 @@ fn fields(matcher: &Matcher, source: &str) -> (String, Vec<usize>) {
     (list, of)
 }
 
-/// The records that stand: of a source by name, and where more is said, those.
+/// The records that stand: of a source and its type of records by their ids ($1, $2), and where more is said,
+/// those. What a row said is looked for last and apart: the planner takes a key with its version for rare, and
+/// would look up one by one whatever follows.
 fn standing(fields: &str, more: &str) -> String {
     format!(
-        "SELECT i.node_id, m.nodes{fields} FROM cdp.sources s \
-           JOIN cdp.identifier_types t ON t.record_source_id = s.source_id \
-           JOIN cdp.records r ON r.source_id = s.source_id AND r.set_id IS NOT NULL AND NOT r.revoked \
-           JOIN cdp.row_versions v ON v.source_id = r.source_id AND v.key = r.key AND v.version = r.version \
-           JOIN cdp.identifier_sets m ON m.set_id = r.set_id \
-           JOIN cdp.identifiers i ON i.type_id = t.type_id AND i.value = r.key \
-          WHERE s.name = $1{more}"
+        "SELECT s.node_id, s.nodes{fields} \
+           FROM (SELECT i.node_id, m.nodes, r.key, r.version FROM cdp.records r \
+                   JOIN cdp.identifier_sets m ON m.set_id = r.set_id \
+                   JOIN cdp.identifiers i ON i.type_id = $2 AND i.value = r.key \
+                  WHERE r.source_id = $1 AND NOT r.revoked{more} OFFSET 0) s \
+           JOIN cdp.row_versions v ON v.source_id = $1 AND v.key = s.key AND v.version = s.version"
+    )
+}
+
+/// The ids of a source of records and of the type of its records; none if there is none of the name.
+fn ids(source: &str) -> Option<(i32, i32)> {
+    sql::first(
+        "SELECT s.source_id, t.type_id FROM cdp.sources s \
+           JOIN cdp.identifier_types t ON t.record_source_id = s.source_id WHERE s.name = $1",
+        args![source],
+        |row| (row.want(1), row.want(2)),
     )
 }
 
@@ -67,7 +78,10 @@ pub fn all(matcher: &Matcher) -> Result<Nodes> {
     for source in matcher.sources.keys() {
         let (mut list, of) = fields(matcher, source);
         list.push_str(", v.key");
-        reader::each(&standing(&list, ""), args![source.as_str()], |row| {
+        let Some((source_id, type_id)) = ids(source) else {
+            continue;
+        };
+        reader::each(&standing(&list, ""), args![source_id, type_id], |row| {
             let node: i64 = row.want(1);
             let others = row.want::<&[i64]>(2).iter().filter(|&&shown| shown != node);
             shows.extend(others.map(|&shown| (shown, intake.len())));
@@ -140,11 +154,14 @@ pub fn push(records: &mut Records, said: &Said) {
 
 /// What these records of a source say now, by node; those that do not stand are left out.
 pub fn some(matcher: &Matcher, source: &str, keys: &[String]) -> HashMap<i64, Said> {
+    let Some((source_id, type_id)) = ids(source) else {
+        return HashMap::new();
+    };
     let compared = compared(&matcher.sources);
     let (list, of) = fields(matcher, source);
     sql::rows(
-        &standing(&list, " AND r.key = ANY ($2)"),
-        args![source, keys.to_vec()],
+        &standing(&list, " AND r.key = ANY ($3)"),
+        args![source_id, type_id, keys.to_vec()],
         |row| {
             let mut record: Said = vec![Vec::new(); compared.len()];
             for (n, &position) in of.iter().enumerate() {

@@ -9,10 +9,10 @@ use pgrx::prelude::*;
 
 use super::rows::{self, MOST_TIED, Nodes};
 use super::store::{self, Matcher};
-use super::{known, work};
+use super::{keys, known, work};
 use crate::identity::asserted::{Pair as Ends, pair};
 use crate::identity::history::Cause;
-use crate::identity::matched::{self, Change, Kind, Match};
+use crate::identity::matched::{Change, Kind, Match};
 use crate::pg::error::OrRaise;
 use crate::pg::reader;
 use crate::pg::{Error, Result, role, transaction};
@@ -195,7 +195,8 @@ fn write(matcher: &Matcher, input: Input, run: Run) -> Result<Vec<Change>> {
     let found = found(&input.nodes.nodes, &run.pairs);
     drop(run);
     let changes = differences(matcher, &found)?;
-    known::write(matcher, input.nodes)?;
+    known::write(matcher, &input.nodes)?;
+    keys::write(matcher, input.nodes)?;
     Ok(changes)
 }
 
@@ -258,16 +259,13 @@ fn differences(matcher: &Matcher, found: &[(Ends, Match)]) -> Result<Vec<Change>
     Ok(changes)
 }
 
-/// Runs all matchers that were run anew, with the models in force, and writes what they find; the
-/// links that they find no more. The graph follows. Under the pipeline lock.
-pub fn rebuild() -> Result<Vec<Ends>> {
-    let mut unmatched = Vec::new();
+/// Runs all matchers that were run anew, with the models in force; what they find otherwise. The graph
+/// follows. Under the pipeline lock.
+pub fn rebuild() -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
     for matcher in store::live()? {
         let (input, run) = run(&matcher, Input::read(&matcher)?)?;
-        let changes = write(&matcher, input, run)?;
-        let mut concerned = matched::concerned();
-        matched::replace(&changes, &mut concerned)?;
-        unmatched.extend(concerned.unmatched);
+        changes.extend(write(&matcher, input, run)?);
     }
-    Ok(unmatched)
+    Ok(changes)
 }

@@ -94,12 +94,11 @@ fn read(row: &crate::pg::Row) -> Result<Matcher> {
     })
 }
 
-const SELECT: &str = "SELECT matcher_id, name, spec::text, model FROM cdp.matchers";
-
 /// All of them that were run.
 pub fn live() -> Result<Vec<Matcher>> {
     sql::rows(
-        &format!("{SELECT} WHERE live AND model IS NOT NULL ORDER BY matcher_id"),
+        "SELECT matcher_id, name, spec::text, model FROM cdp.matchers \
+          WHERE live AND model IS NOT NULL ORDER BY matcher_id",
         args![],
         |row| read(&row),
     )
@@ -110,9 +109,11 @@ pub fn live() -> Result<Vec<Matcher>> {
 /// The matcher of that name. Reads alone, so that it serves on a standby.
 pub fn by_name(name: Option<&str>) -> Result<Matcher> {
     let name = name.ok_or_else(|| Error::invalid("matcher is NULL"))?;
-    let found = sql::read_first(&format!("{SELECT} WHERE name = $1"), args![name], |row| {
-        read(&row)
-    });
+    let found = sql::look_up(
+        "SELECT matcher_id, name, spec::text, model FROM cdp.matchers WHERE name = $1",
+        args![name],
+        |row| read(&row),
+    );
     found.unwrap_or_else(|| {
         let known = sql::read_rows(
             "SELECT name FROM cdp.matchers ORDER BY name",
@@ -157,7 +158,7 @@ pub fn model(matcher: &Matcher) -> Result<Rc<Model>> {
         ))
     };
     let key = (matcher.id, matcher.model.ok_or_else(untrained)?);
-    let trained_at = sql::read_first(
+    let trained_at = sql::look_up(
         "SELECT (extract(epoch FROM trained_at) * 1000000)::bigint FROM cdp.matcher_models \
           WHERE matcher_id = $1 AND version = $2",
         args![key.0, key.1],

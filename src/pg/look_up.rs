@@ -2,10 +2,13 @@
 //! could be a bad one, and no array of arguments. A table that cannot be read so, because somebody
 //! put a policy on it or took the index away, is read by SELECT.
 
+use std::borrow::Cow;
+
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::{FromDatum, pg_sys};
 
+use super::reader::Value;
 use super::relation::{Relation, places};
 use super::value::Values;
 
@@ -37,6 +40,13 @@ struct Scan {
     width: i32,
 }
 
+/// What the value of the last column of a key is.
+#[derive(Clone, Copy, PartialEq)]
+enum Last {
+    Equal,
+    Least,
+}
+
 /// A row that was found.
 pub struct Found<'a> {
     way: FoundWay<'a>,
@@ -66,6 +76,24 @@ impl Found<'_> {
         }
     }
 
+    /// The numbers of column `n`, which is a `bigint[]` and never NULL.
+    pub fn numbers(&self, n: usize) -> Cow<'_, [i64]> {
+        let (place, of_type) = self.columns[n - 1];
+        match &self.way {
+            FoundWay::Row(row) => Cow::Owned(row.want(n)),
+            FoundWay::Slot(slot) => {
+                assert!(<&[i64]>::TYPES.contains(&of_type), "the type of column {n}");
+                // SAFETY: as in `get`; the row stays where it is while it is looked at, and what is detoasted
+                // until the next key.
+                unsafe {
+                    let is_null = *(**slot).tts_isnull.add(place);
+                    assert!(!is_null, "column {n} is NULL");
+                    Cow::Borrowed(<&[i64]>::read(*(**slot).tts_values.add(place)))
+                }
+            }
+        }
+    }
+
     /// The value of column `n`, which is never NULL.
     pub fn want<T: FromDatum + IntoDatum>(&self, n: usize) -> T {
         self.get(n).unwrap_or_else(|| panic!("column {n} is NULL"))
@@ -75,6 +103,15 @@ impl Found<'_> {
 impl LookUp {
     /// Opens `table` for look-ups by `key`, the first columns of one of its indexes.
     pub fn open(table: &str, key: &[&str], columns: &[&str]) -> Self {
+        Self::open_by(table, key, columns, Last::Equal)
+    }
+
+    /// The same, but of the last column of `key` the value is the least: rows come in its order.
+    pub fn open_from(table: &str, key: &[&str], columns: &[&str]) -> Self {
+        Self::open_by(table, key, columns, Last::Least)
+    }
+
+    fn open_by(table: &str, key: &[&str], columns: &[&str], last: Last) -> Self {
         let relation = Relation::open(table, pg_sys::AccessShareLock);
         let described = relation.columns();
         let (Some(key_places), Some(column_places)) =
@@ -88,16 +125,26 @@ impl LookUp {
         let way = match index {
             Some(index) => {
                 let width = column_places.iter().map(|c| c.0 + 1).max().unwrap_or(0);
-                Way::Index(Scan::begin(relation, index, key_places.len(), width as i32))
+                Way::Index(Scan::begin(
+                    relation,
+                    index,
+                    key_places.len(),
+                    last,
+                    width as i32,
+                ))
             }
             None => {
                 relation.close();
                 let quoted = |names: &[&str]| -> Vec<String> {
                     names.iter().map(pgrx::spi::quote_identifier).collect()
                 };
+                let is_least = |n| n == key.len() && last == Last::Least;
                 let condition: Vec<String> = (1..)
                     .zip(quoted(key))
-                    .map(|(n, name)| format!("{name} = ${n}"))
+                    .map(|(n, name)| match is_least(n) {
+                        true => format!("{name} >= ${n} ORDER BY {}", quoted(key).join(", ")),
+                        false => format!("{name} = ${n}"),
+                    })
                     .collect();
                 Way::Select(format!(
                     "SELECT {} FROM {table} WHERE {}",
@@ -235,7 +282,7 @@ pub fn each<K: Copy>(
 }
 
 impl Scan {
-    fn begin(table: Relation, index: pg_sys::Oid, keys: usize, width: i32) -> Self {
+    fn begin(table: Relation, index: pg_sys::Oid, keys: usize, last: Last, width: i32) -> Self {
         // SAFETY: an open table and one of its indexes, found by `index_on`, whose first columns are
         // the key's. The snapshot stays registered until `close`; after an error, the resource owner
         // of the transaction releases all of it.
@@ -253,11 +300,15 @@ impl Scan {
                 keys as i32,
                 0,
             );
-            let keys = (0..keys)
+            let count = keys;
+            let keys = (0..count)
                 .map(|n| {
                     let family = *(*index).rd_opfamily.add(n);
                     let of_type = *(*index).rd_opcintype.add(n);
-                    let strategy = pg_sys::BTEqualStrategyNumber as i16;
+                    let strategy = match last {
+                        Last::Least if n + 1 == count => pg_sys::BTGreaterEqualStrategyNumber,
+                        _ => pg_sys::BTEqualStrategyNumber,
+                    } as i16;
                     let operator = pg_sys::get_opfamily_member(family, of_type, of_type, strategy);
                     let mut key = pg_sys::ScanKeyData::default();
                     pg_sys::ScanKeyEntryInitialize(

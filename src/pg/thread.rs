@@ -1,6 +1,6 @@
 //! Threads of the engine beside the backend's own.
 
-use cdp_engine::background::{Cancel, Task};
+use cdp_engine::background::{Cancel, Results, Stream, Task};
 use pgrx::PgSqlErrorCode;
 
 use super::{Error, Result};
@@ -43,6 +43,20 @@ pub fn run_while<T: Send + 'static>(
         pgrx::check_for_interrupts!();
         meanwhile();
     }))
+}
+
+/// Starts work of the engine in a thread, whose results are taken by [`next`].
+pub fn stream<T: Send + 'static>(
+    work: impl FnOnce(&Cancel, &Results<T>) + Send + 'static,
+) -> Result<Stream<T>> {
+    without_signals(|| Stream::start(work)).map_err(no_thread)
+}
+
+/// Waits for the next result, none after the last; a cancel is followed within a tenth of a second.
+pub fn next<T: Send + 'static>(stream: &mut Stream<T>) -> Option<T> {
+    stream.next(|| {
+        pgrx::check_for_interrupts!();
+    })
 }
 
 /// The error when the system gives no thread.

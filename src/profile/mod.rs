@@ -3,4 +3,5 @@
 pub mod candidates;
 mod read;
 pub mod rows;
+mod sets;
 mod sliced;

@@ -6,10 +6,10 @@ use cdp_engine::traits::{Candidates, TraitSpec, survive};
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use serde_json::{Map, Value};
 
+use super::sets::{Sets, Told, told};
 use super::sliced;
 use crate::args;
 use crate::pg::look_up::{self, LookUp};
-use crate::pg::value::{JsonbText, Values};
 use crate::pg::{Error, Result, sql, time};
 use crate::rules::Rules;
 use crate::worker::progress;
@@ -62,78 +62,6 @@ pub fn by_set(sets: &[i64]) -> HashMap<i64, i64> {
     profiles
 }
 
-/// What the sets of a profile come to.
-#[derive(Default)]
-struct Told {
-    /// First and last time.
-    seen: Option<(i64, i64)>,
-    /// What was said, by source.
-    said: Vec<(i32, String)>,
-}
-
-/// Reads the sets of profiles: when they were seen, and what they say. Profiles without any are left
-/// out.
-fn told(profile_ids: &[i64]) -> Vec<(i64, Told)> {
-    let mut clusters = LookUp::open("cdp.clusters", &["profile_id"], &["node_id"]);
-    let mut sets = LookUp::open("cdp.set_nodes", &["node_id"], &["set_id", "starts"]);
-    let mut evidence = LookUp::open(
-        "cdp.set_evidence",
-        &["set_id"],
-        &["first_seen", "last_seen"],
-    );
-    let mut traits = LookUp::open("cdp.set_traits", &["set_id"], &["source_id", "candidates"]);
-    let mut all = Vec::with_capacity(profile_ids.len());
-    let mut of_profile = Vec::new();
-    for &profile in profile_ids {
-        of_profile.clear();
-        clusters.find(
-            |values| {
-                values.put(profile);
-            },
-            |found| {
-                let node: i64 = found.want(1);
-                sets.find(
-                    |values| {
-                        values.put(node);
-                    },
-                    |found| {
-                        if found.get::<TimestampWithTimeZone>(2).is_none() {
-                            of_profile.push(found.want::<i64>(1));
-                        }
-                        true
-                    },
-                );
-                true
-            },
-        );
-        let mut told = Told::default();
-        for &set in &of_profile {
-            let by_set = |values: &mut Values| {
-                values.put(set);
-            };
-            evidence.find(by_set, |found| {
-                let (first, last) = (time::from_pg(found.want(1)), time::from_pg(found.want(2)));
-                let seen = told.seen.get_or_insert((first, last));
-                *seen = (seen.0.min(first), seen.1.max(last));
-                true
-            });
-            traits.find(by_set, |found| {
-                let JsonbText(candidates) = found.want(2);
-                told.said.push((found.want(1), candidates));
-                true
-            });
-        }
-        if told.seen.is_some() {
-            all.push((profile, told));
-        }
-    }
-    clusters.close();
-    sets.close();
-    evidence.close();
-    traits.close();
-    all
-}
-
 /// Moves `first_seen` and `last_seen` of the profiles of these sets, each with the first and the last
 /// time that it was shown; profiles that have just been computed anew (sorted) know them already.
 pub fn touch(
@@ -173,29 +101,34 @@ pub fn touch(
 /// Profiles that are computed at once.
 const PART: usize = 20_000;
 
-/// Computes these profiles anew; those that no longer exist lose their row.
+/// Computes these profiles (sorted) anew; those that no longer exist lose their row.
 pub fn refresh(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
     let is_long = profile_ids.len() > PART;
     if is_long {
         progress::start("profiles", profile_ids.len() as i64);
     }
-    for (n, part) in profile_ids.chunks(PART).enumerate() {
+    let sets = Sets::read(profile_ids)?;
+    let mut done = 0;
+    for part in profile_ids.chunks(PART) {
         pgrx::check_for_interrupts!();
-        refresh_part(rules, part)?;
+        let next = done + part.len();
+        let told = match &sets {
+            Some(sets) => sets.told(done..next),
+            None => told(part),
+        };
+        refresh_part(rules, part, told)?;
+        done = next;
         if is_long {
-            progress::step((n * PART + part.len()) as i64);
+            progress::step(done as i64);
         }
     }
     Ok(())
 }
 
-fn refresh_part(rules: &Rules, profile_ids: &[i64]) -> Result<()> {
-    if profile_ids.is_empty() {
-        return Ok(());
-    }
+fn refresh_part(rules: &Rules, profile_ids: &[i64], told: Vec<(i64, Told)>) -> Result<()> {
     let mut seen = Vec::with_capacity(profile_ids.len());
     let mut said: HashMap<i64, Vec<(i32, Candidates)>> = HashMap::new();
-    for (profile_id, told) in told(profile_ids) {
+    for (profile_id, told) in told {
         let Some((first, last)) = told.seen else {
             continue;
         };
@@ -387,10 +320,11 @@ impl Columns {
     }
 }
 
-/// Every profile, and every row that should be none.
+/// Every profile, and every row that should be none, in order.
 pub fn all() -> Vec<i64> {
     sql::rows(
-        "SELECT DISTINCT profile_id FROM cdp.clusters UNION SELECT profile_id FROM cdp.profile_rows",
+        "SELECT DISTINCT profile_id FROM cdp.clusters UNION SELECT profile_id FROM cdp.profile_rows \
+          ORDER BY 1",
         args![],
         |row| row.want::<i64>(1),
     )

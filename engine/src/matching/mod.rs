@@ -41,8 +41,9 @@ mod order_tests;
 #[cfg(test)]
 mod tests;
 
+pub use blocking::{Key, Share};
 pub use intake::Intake;
-pub use live::{Key, LiveKeys, Share};
+pub use live::LiveKeys;
 pub use matcher::Matcher;
 pub use meaning::Meaning;
 pub use model::Model;

@@ -50,8 +50,9 @@ pub fn derives_whole(changed: i64, to_come: i64) -> bool {
         && usize::try_from(bytes()).is_ok_and(|bytes| bytes <= guc::graph_memory())
 }
 
-/// Derives shared identifiers, stars, links, decisions and clusters, and writes the differences.
-pub fn derive(rules: &Rules) -> Result<Outcome> {
+/// Derives shared identifiers, stars, links, decisions and clusters, and writes the differences. `new`: what
+/// matchers found, in order, that is not stored yet.
+pub fn derive(rules: &Rules, new: &[matched::New]) -> Result<Outcome> {
     progress::start("identity: reading identifiers", 0);
     let nodes = read::nodes(rules)?;
     progress::start("identity: reading identifier sets", 0);
@@ -98,15 +99,17 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
     let mut links = found.map_err(gave_up)?;
     let by_hand = read::by_hand(rules, &nodes)?;
     let observed = links.links.len();
-    let matched = read::matched(rules, &nodes)?;
+    let matched = read::matched(rules, &nodes, new)?;
     super::allow("the identity graph", most + matched.bytes())?;
     links
         .links
         .extend(by_hand.links.iter().map(|(link, _)| *link));
     let by_matchers = links.links.len();
+    let stored = matched.links.len();
     links
         .links
         .extend(matched.links.iter().map(|(link, ..)| *link));
+    links.links.extend(matched.found);
     for link in &links.links {
         present[link.a as usize] = true;
         present[link.b as usize] = true;
@@ -138,6 +141,7 @@ pub fn derive(rules: &Rules) -> Result<Outcome> {
         matched.links,
         &history,
     )?);
+    decided.extend(write::found(&graph, by_matchers + stored, new, &history));
     let mut touched: Vec<i64> = removed.iter().map(|(_, profile)| *profile).collect();
     touched.extend(moved.iter().flat_map(|m| m.from.into_iter().chain([m.to])));
     let gained_or_lost_sets = recentred
@@ -283,6 +287,8 @@ struct ByHand {
 struct Matched {
     /// Each with its key, and its decision as stored.
     links: Vec<(Link, matched::Key, Option<Decision>)>,
+    /// Those that are not stored yet.
+    found: Vec<Link>,
     apart: Vec<Apart>,
 }
 
@@ -291,6 +297,7 @@ impl Matched {
     fn bytes(&self) -> usize {
         const LINK: usize = size_of::<(Link, matched::Key, Option<Decision>)>();
         self.links.len() * (LINK + size_of::<Link>() + PASS_LINK)
+            + self.found.len() * (2 * size_of::<Link>() + PASS_LINK)
             + self.apart.len() * (size_of::<Apart>() + APART)
     }
 }

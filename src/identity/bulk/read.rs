@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use cdp_engine::graph::whole::{Nodes, Sets};
-use cdp_engine::graph::{Apart, ApartBy, Evidence};
+use cdp_engine::graph::{Apart, ApartBy, Evidence, Link};
 
 use super::{ByHand, Matched, decision, link};
 use crate::args;
 use crate::identity::allow;
+use crate::identity::matched::{self, Kind};
 use crate::pg::reader::{self, Micros};
 use crate::pg::{Error, Result};
 use crate::rules::Rules;
@@ -130,8 +131,8 @@ pub fn by_hand(rules: &Rules, nodes: &Nodes) -> Result<ByHand> {
     Ok(by_hand)
 }
 
-/// What matchers found, between nodes of the graph.
-pub fn matched(rules: &Rules, nodes: &Nodes) -> Result<Matched> {
+/// What matchers found, between nodes of the graph. `found`: what of that is not stored yet.
+pub fn matched(rules: &Rules, nodes: &Nodes, found: &[matched::New]) -> Result<Matched> {
     let mut matched = Matched::default();
     if rules.matchers.is_empty() {
         return Ok(matched);
@@ -141,29 +142,33 @@ pub fn matched(rules: &Rules, nodes: &Nodes) -> Result<Matched> {
             .position(id)
             .ok_or_else(|| Error::internal(format!("node {id} is no identifier")))
     };
+    let link_of = |((low, high), matcher): matched::Key, weight: i32| -> Result<Link> {
+        let priority = rules.matcher_priority(matcher)?;
+        let evidence = Evidence::Matched { priority, weight };
+        Ok(link(position(low)?, position(high)?, evidence, true, 0))
+    };
+    let apart = |((low, high), matcher): matched::Key| -> Result<Apart> {
+        let priority = rules.matcher_priority(matcher)?;
+        Ok(Apart {
+            a: position(low)?,
+            b: position(high)?,
+            by: ApartBy::Matcher { priority },
+        })
+    };
     let mut read = 0;
     reader::each(
         "SELECT low, high, matcher_id, weight, decision, rule_type FROM cdp.matches \
           WHERE kind NOT IN ('cut', 'review')",
         args![],
         |row| {
-            let ends: (i64, i64) = (row.want(1), row.want(2));
-            let (low, high) = (position(ends.0)?, position(ends.1)?);
-            let matcher = row.want(3);
-            let priority = rules.matcher_priority(matcher)?;
+            let key = ((row.want(1), row.want(2)), row.want(3));
             match row.get::<i16>(5) {
                 Some(code) => {
-                    let weight = row.want(4);
-                    let evidence = Evidence::Matched { priority, weight };
-                    let found = link(low, high, evidence, true, 0);
                     let before = decision(rules, code, row.get(6));
-                    matched.links.push((found, (ends, matcher), before));
+                    let link = link_of(key, row.want(4))?;
+                    matched.links.push((link, key, before));
                 }
-                None => matched.apart.push(Apart {
-                    a: low,
-                    b: high,
-                    by: ApartBy::Matcher { priority },
-                }),
+                None => matched.apart.push(apart(key)?),
             }
             read += 1;
             if read % STRIDE == 0 {
@@ -173,5 +178,16 @@ pub fn matched(rules: &Rules, nodes: &Nodes) -> Result<Matched> {
             Ok(())
         },
     )?;
+    for (n, new) in (1u64..).zip(found) {
+        if new.found.kind == Kind::Link {
+            matched.found.push(link_of(new.key, new.found.weight)?);
+        } else if new.found.kind.is_apart() {
+            matched.apart.push(apart(new.key)?);
+        }
+        if n % STRIDE == 0 {
+            pgrx::check_for_interrupts!();
+            allow("the identity graph", nodes.bytes() + matched.bytes())?;
+        }
+    }
     Ok(matched)
 }

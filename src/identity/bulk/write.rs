@@ -8,7 +8,7 @@ use cdp_engine::graph::{Decided, Decision, Identifiers, Link, Moved, Resolution}
 use super::{Graph, Historic, decision};
 use crate::args;
 use crate::identity::asserted::Pair;
-use crate::identity::matched;
+use crate::identity::matched::{self, Kind};
 use crate::pg::append;
 use crate::pg::reader::{self, Micros};
 use crate::pg::value::{Time, Values};
@@ -302,13 +302,20 @@ pub fn clusters(
             args![column(part, |row| row.0)],
         );
     });
-    let others: Vec<&Moved> = moved.iter().filter(|m| m.from.is_some()).collect();
+    let mut others: Vec<&Moved> = moved.iter().filter(|m| m.from.is_some()).collect();
+    others.sort_unstable_by_key(|moved| moved.node_id);
     in_parts("nodes of another profile", &others, |part| {
+        // Without bounds each part would read the whole table.
         sql::run(
             "UPDATE cdp.clusters c SET profile_id = u.profile_id \
              FROM unnest($1::bigint[], $2::bigint[]) u (node_id, profile_id) \
-             WHERE c.node_id = u.node_id",
-            args![column(part, |m| m.node_id), column(part, |m| m.to)],
+             WHERE c.node_id = u.node_id AND c.node_id BETWEEN $3 AND $4",
+            args![
+                column(part, |m| m.node_id),
+                column(part, |m| m.to),
+                part.first().map(|m| m.node_id),
+                part.last().map(|m| m.node_id)
+            ],
         );
     });
     let new = moved.iter().filter(|m| m.from.is_none());
@@ -477,4 +484,37 @@ pub fn matches(
         .iter()
         .filter_map(|&(n, _, before)| history.decided(graph, n, before));
     Ok(decided.collect())
+}
+
+/// Matches that are not stored yet, their links from place `first` of the links on; of those decided otherwise
+/// than before, what history wants.
+pub fn found(
+    graph: &Graph,
+    first: usize,
+    found: &[matched::New],
+    history: &Historic,
+) -> Vec<Decided> {
+    const STRIDE: i64 = 1 << 14;
+    if found.is_empty() {
+        return Vec::new();
+    }
+    progress::start("identity: writing matches", found.len() as i64);
+    let mut decided = Vec::new();
+    let mut links = first..;
+    let rows = (0i64..).zip(found).map(|(n, new)| {
+        if n % STRIDE == 0 {
+            progress::step(n);
+        }
+        let is_link = new.found.kind == Kind::Link;
+        let now = is_link.then(|| links.next()).flatten().map(|n| {
+            let before = new.decided();
+            let before = before.and_then(|(code, by)| decision(graph.rules, code, by));
+            decided.extend(history.decided(graph, n, before));
+            let now = graph.link(n).1;
+            (now.as_code(), graph.rule_type(now))
+        });
+        (new, now)
+    });
+    matched::insert(rows);
+    decided
 }

@@ -100,7 +100,8 @@ pub fn tables(client: &mut Client, except: &[&str]) -> Tables {
     let names: Vec<String> = column(
         client,
         "SELECT relname::text FROM pg_class WHERE relnamespace = 'cdp'::regnamespace \
-         AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname",
+         AND (relkind IN ('r', 'p') AND NOT relispartition AND relname NOT LIKE 'match\\_key\\_%' OR relname = 'match_keys') \
+         ORDER BY relname",
     );
     names
         .into_iter()

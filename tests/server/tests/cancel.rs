@@ -330,7 +330,7 @@ fn a_matcher_is_cancelled_everywhere() {
     // Of what it found a part is wrong, and all of it is found again.
     run(
         &mut client,
-        "DELETE FROM cdp.matches WHERE low % 3 = 0; DELETE FROM cdp.match_keys WHERE node_id % 3 = 0;
+        "DELETE FROM cdp.matches WHERE low % 3 = 0; DELETE FROM cdp.match_key_pages WHERE last_node % 3 = 0;
          UPDATE cdp.matches SET weight = weight + 1 WHERE low % 3 = 1",
     );
     let again = ["matching: pairs", written];

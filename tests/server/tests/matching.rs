@@ -183,7 +183,7 @@ fn a_block_past_its_cap_gives_no_pairs_until_it_is_small_again() {
 #[test]
 fn running_again_writes_what_is_not_stored_so_and_nothing_else() {
     let (_db, mut c) = matched(100);
-    let rows = "SELECT ctid::text || key FROM cdp.match_keys UNION ALL SELECT ctid::text || node_id FROM cdp.match_records ORDER BY 1";
+    let rows = "SELECT ctid::text || last_key FROM cdp.match_key_pages UNION ALL SELECT ctid::text || node_id FROM cdp.match_records ORDER BY 1";
     let (stored, written): (Vec<String>, Vec<String>) =
         (column(&mut c, STORED), column(&mut c, rows));
     run(&mut c, "SELECT cdp.run_matcher('people')");
@@ -195,9 +195,13 @@ fn running_again_writes_what_is_not_stored_so_and_nothing_else() {
     );
     run(
         &mut c,
-        "DELETE FROM cdp.match_keys WHERE node_id % 3 = 0;
-         UPDATE cdp.match_keys SET key = -key WHERE node_id % 5 = 0;
-         INSERT INTO cdp.match_keys SELECT key, rule + 100, matcher_id, node_id FROM cdp.match_keys WHERE node_id % 7 = 0;
+        "DELETE FROM cdp.match_key_pages WHERE last_node % 3 = 0;
+         UPDATE cdp.match_key_pages SET last_key = -last_key WHERE last_node % 5 = 0;
+         UPDATE cdp.match_key_pages SET nodes = nodes || 7::bigint, keys = keys || last_key WHERE last_node % 5 = 1;
+         INSERT INTO cdp.match_key_pages SELECT matcher_id, rule + 100, last_key, last_node, keys, nodes
+           FROM cdp.match_key_pages WHERE last_node % 7 = 0;
+         INSERT INTO cdp.match_key_changes SELECT keys[1], rule, matcher_id, nodes[1], true FROM cdp.match_key_pages WHERE last_node % 7 = 1;
+         INSERT INTO cdp.match_key_changes SELECT key + 1, rule, matcher_id, node_id FROM cdp.match_keys WHERE node_id % 7 = 2;
          DELETE FROM cdp.match_records WHERE node_id % 3 = 0;
          UPDATE cdp.match_records SET said = '[]' WHERE node_id % 5 = 0;
          UPDATE cdp.match_records SET shown = '{-1}' WHERE node_id % 7 = 0;
@@ -206,6 +210,80 @@ fn running_again_writes_what_is_not_stored_so_and_nothing_else() {
     assert_ne!(column::<String>(&mut c, STORED), stored);
     run(&mut c, "SELECT cdp.run_matcher('people')");
     assert_eq!(column::<String>(&mut c, STORED), stored, "it is mended");
+    assert_eq!(
+        one::<i64>(&mut c, "SELECT count(*) FROM cdp.match_key_changes"),
+        0
+    );
+}
+
+#[test]
+fn what_goes_and_comes_back_is_stored_as_before() {
+    let (_db, mut c) = matched(100);
+    run(
+        &mut c,
+        "CREATE TABLE public.copy AS SELECT * FROM public.contacts",
+    );
+    let stored: Vec<String> = column(&mut c, STORED);
+    let changes = "SELECT count(*) FILTER (WHERE NOT gone), count(*) FILTER (WHERE gone) FROM cdp.match_key_changes";
+    for (change, some_come, back) in [
+        (
+            "DELETE FROM public.contacts WHERE id % 4 = 1",
+            false,
+            "INSERT INTO public.contacts SELECT * FROM public.copy WHERE id % 4 = 1",
+        ),
+        (
+            "UPDATE public.contacts SET last_name = 'Outro', email = 'familia@x.org' WHERE id % 3 = 0",
+            true,
+            "UPDATE public.contacts t SET last_name = c.last_name, email = c.email FROM public.copy c WHERE c.id = t.id AND t.id % 3 = 0",
+        ),
+    ] {
+        run(&mut c, change);
+        run(&mut c, "CALL cdp.process_all(20)");
+        assert_ne!(column::<String>(&mut c, STORED), stored);
+        let row = c.query_one(changes, &[]).expect("counts");
+        let (come, gone): (i64, i64) = (row.get(0), row.get(1));
+        assert!(
+            gone > 0 && (come > 0) == some_come,
+            "{come} came, {gone} are gone"
+        );
+        run(&mut c, back);
+        run(&mut c, "CALL cdp.process_all(30)");
+        assert_eq!(column::<String>(&mut c, STORED), stored, "after {change}");
+        let row = c.query_one(changes, &[]).expect("counts");
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (0, 0));
+    }
+}
+
+#[test]
+fn keys_as_an_older_version_stored_them_are_found() {
+    let (_db, mut c) = matched(60);
+    let stored: Vec<String> = column(&mut c, STORED);
+    let pages = "SELECT p::text FROM cdp.match_key_pages p ORDER BY 1";
+    let in_pages: Vec<String> = column(&mut c, pages);
+    // Before there were pages, each was a row.
+    let as_before = "CREATE TEMP TABLE old AS SELECT * FROM cdp.match_keys; DELETE FROM cdp.match_key_pages;
+         INSERT INTO cdp.match_key_changes (key, rule, matcher_id, node_id) SELECT key, rule, matcher_id, node_id FROM old;
+         DROP TABLE old";
+    run(&mut c, as_before);
+    assert_eq!(column::<String>(&mut c, STORED), stored);
+    run(
+        &mut c,
+        "UPDATE public.contacts SET last_name = 'Outro', email = NULL WHERE id % 7 = 0;
+         DELETE FROM public.contacts WHERE id % 4 = 1",
+    );
+    run(&mut c, "CALL cdp.process_all(7)");
+    let keys = "SELECT k::text FROM cdp.match_keys k ORDER BY 1";
+    let followed: Vec<String> = column(&mut c, STORED);
+    let followed_keys: Vec<String> = column(&mut c, keys);
+    assert_ne!(followed, stored);
+    run(&mut c, "SELECT cdp.rebuild()");
+    assert_eq!(column::<String>(&mut c, STORED), followed);
+    assert_eq!(column::<String>(&mut c, keys), followed_keys);
+    assert_eq!(
+        one::<i64>(&mut c, "SELECT count(*) FROM cdp.match_key_changes"),
+        0
+    );
+    assert_ne!(column::<String>(&mut c, pages), in_pages);
 }
 
 #[test]
@@ -313,7 +391,8 @@ fn a_dropped_matcher_gives_back_what_was() {
         "matchers",
         "matcher_models",
         "matches",
-        "match_keys",
+        "match_key_pages",
+        "match_key_changes",
         "match_records",
     ] {
         assert_eq!(

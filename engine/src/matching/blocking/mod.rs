@@ -23,6 +23,7 @@ mod choose;
 mod evidence;
 mod given;
 mod group;
+pub(super) mod in_order;
 pub(crate) mod key;
 mod part;
 mod parts;
@@ -41,6 +42,7 @@ use std::fmt;
 
 pub use blocks::{Blocks, predict};
 pub use choose::{Budget, choose};
+pub use in_order::{Key, Share};
 pub use part::Part;
 pub use parts::Hashed;
 pub use recall::{Captures, Recall};

@@ -139,6 +139,15 @@ impl<'a> Hashed<'a> {
 }
 
 impl AllParts {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        let of = |parts: &Arc<Parts>| {
+            let ends = parts.ends.as_ref().map_or(0, Vec::capacity);
+            ends * size_of::<u32>() + parts.hashes.capacity() * size_of::<u64>()
+        };
+        self.0.values().map(of).sum()
+    }
+
     pub fn get(&self, column: usize, part: Part) -> &Parts {
         &self.0[&(column, part)]
     }
