@@ -17,6 +17,8 @@ CREATE TABLE cdp.match_key_pages (
     nodes       bigint[] NOT NULL,
     PRIMARY KEY (matcher_id, rule, last_key, last_node)
 );
+-- No plan asks for what is in them.
+ALTER TABLE cdp.match_key_pages ALTER COLUMN keys SET STATISTICS 0, ALTER COLUMN nodes SET STATISTICS 0;
 COMMENT ON TABLE cdp.match_key_pages IS 'blocking keys of records when the matcher was run';
 
 CREATE VIEW cdp.match_keys AS

@@ -50,7 +50,7 @@ pub fn update(
         return Ok(Vec::new());
     }
     if matches.is_empty() && !slices::concerns(rules) && derives_whole(sets.len() as i64, 0) {
-        match bulk::derive(rules, &[]) {
+        match bulk::derive(rules, &[], 0) {
             Ok(outcome) => {
                 sets.sort_unstable();
                 sets.dedup();
@@ -94,9 +94,10 @@ pub fn update_matched(
     let mut concerned = links::Concerned::default();
     let outcome = if changes.len() > MANY_MATCHES {
         let new = matched::take_out(changes, &mut concerned)?;
+        let beside = size_of_val(changes) + size_of_val(&new[..]);
         Outcome {
             unmatched: concerned.unmatched,
-            ..bulk::derive(rules, &new)?
+            ..bulk::derive(rules, &new, beside)?
         }
     } else {
         matched::replace(changes, &mut concerned)?;
@@ -111,9 +112,10 @@ pub fn update_matched(
 pub fn rebuild(rules: &Rules, changes: &[matched::Change], cause: &Cause) -> Result<Outcome> {
     let mut concerned = links::Concerned::default();
     let new = matched::take_out(changes, &mut concerned)?;
+    let beside = size_of_val(changes) + size_of_val(&new[..]);
     let outcome = Outcome {
         unmatched: concerned.unmatched,
-        ..bulk::derive(rules, &new)?
+        ..bulk::derive(rules, &new, beside)?
     };
     history::record(cause, &outcome, &[])?;
     Ok(outcome)

@@ -39,14 +39,16 @@ pub struct Blocks {
 impl Blocks {
     /// Those of a matcher. What the transaction wrote before is seen.
     pub fn open(matcher: &Matcher) -> Self {
+        // Before the pages: where a run commits between the two, what it took in is seen twice rather than not.
+        let changes = LookUp::open(
+            "cdp.match_key_changes",
+            &["key", "rule", "matcher_id"],
+            &["node_id", "gone"],
+        );
         Self {
             matcher: matcher.id,
+            changes,
             pages: pages(),
-            changes: LookUp::open(
-                "cdp.match_key_changes",
-                &["key", "rule", "matcher_id"],
-                &["node_id", "gone"],
-            ),
         }
     }
 
@@ -72,6 +74,7 @@ impl Blocks {
         if members.len() > most {
             return None;
         }
+        let since = members.clone();
         self.pages.find(
             |values| {
                 values.put(matcher).put(rule).put(key);
@@ -81,7 +84,8 @@ impl Blocks {
                 let start = keys.partition_point(|&other| other < key);
                 let end = keys.partition_point(|&other| other <= key);
                 let nodes = &found.numbers(4)[start..end];
-                members.extend(nodes.iter().filter(|node| !gone.contains(node)));
+                let others = nodes.iter().filter(|node| !gone.contains(node));
+                members.extend(others.filter(|node| !since.contains(node)));
                 end == keys.len() && members.len() <= most
             },
         );
@@ -119,12 +123,15 @@ pub fn change(matcher: &Matcher, left: &[(Block, i64)], joined: &[(Block, i64)])
         "DELETE FROM cdp.match_key_changes k \
           USING unnest($2::bigint[], $3::smallint[], $4::bigint[]) g (key, rule, node_id) \
           WHERE k.key = g.key AND k.rule = g.rule AND k.matcher_id = $1 AND k.node_id = g.node_id \
+            AND k.key BETWEEN $5 AND $6 \
          RETURNING k.key, k.rule, k.node_id",
         args![
             matcher.id,
             rows.iter().map(|row| row.0).collect::<Vec<_>>(),
             rows.iter().map(|row| row.1).collect::<Vec<_>>(),
-            rows.iter().map(|row| row.2).collect::<Vec<_>>()
+            rows.iter().map(|row| row.2).collect::<Vec<_>>(),
+            rows[0].0,
+            rows[rows.len() - 1].0
         ],
         |row| (row.want(1), row.want(2), row.want(3)),
     )

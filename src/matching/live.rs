@@ -192,6 +192,7 @@ impl<'a> Blocks<'a> {
                 self.gives.insert(key, false);
                 continue;
             };
+            let gone: HashSet<i64> = gone.iter().copied().collect();
             let mut after = before.clone();
             after.retain(|node| !gone.contains(node));
             after.extend(new);
@@ -474,11 +475,13 @@ impl<'a> Blocks<'a> {
             .map(|(a, b)| ((place[a], place[b]), false))
             .collect();
         let pairs = self.compute(records, move |judge, cancel| {
-            let mut pairs: Vec<Found> = judge.of_all(&asked).into_iter().flatten().collect();
-            if pairs.len() != asked.len() {
-                return Err(Error::internal("a pair that weighs less than it did"));
+            let mut pairs = judge.of_all(&asked);
+            let mut standing: Vec<Found> = pairs.iter().copied().flatten().collect();
+            judge.settle(&mut standing, cancel)?;
+            let standing = standing.into_iter();
+            for (pair, settled) in pairs.iter_mut().flatten().zip(standing) {
+                *pair = settled;
             }
-            judge.settle(&mut pairs, cancel)?;
             Ok(pairs)
         })?;
         let key = |ends| (ends, self.matcher.id);
@@ -486,9 +489,11 @@ impl<'a> Blocks<'a> {
         let mut settled: HashSet<Pair> = HashSet::new();
         for (&ends, pair) in ends.iter().zip(&pairs) {
             settled.insert(ends);
-            let now = as_match(pair);
-            if found.contains_key(&ends) || before.get(&ends) != Some(&now.kind) {
-                changes.push((key(ends), Some(now)));
+            // What an earlier version of the library found may be nothing to this one.
+            let now = pair.as_ref().map(as_match);
+            let kind = now.as_ref().map(|now| now.kind);
+            if found.contains_key(&ends) || before.get(&ends).copied() != kind {
+                changes.push((key(ends), now));
             }
         }
         for (ends, found) in found {

@@ -64,7 +64,7 @@ fn run_matcher(
         matcher.model = store::newest(&matcher);
         let input = Input::read(&matcher)?;
         let (input, run) = match matcher.model {
-            Some(_) => run(&matcher, input)?,
+            Some(_) => run(&matcher, input, 0)?,
             None => {
                 let (input, model, run) = train(&matcher, input)?;
                 let records = input.nodes.records.len();
@@ -120,9 +120,12 @@ impl Input {
         Ok(Self { nodes, tied })
     }
 
-    /// What matching it may take.
-    fn limits(&self) -> Limits {
-        work::limits(None, self.nodes.beside() + size_of_val(&self.tied[..]))
+    /// What matching it may take, where so many bytes are held besides.
+    fn limits(&self, others: usize) -> Limits {
+        work::limits(
+            None,
+            self.nodes.beside() + size_of_val(&self.tied[..]) + others,
+        )
     }
 }
 
@@ -130,7 +133,7 @@ impl Input {
 fn train(matcher: &Matcher, input: Input) -> Result<(Input, Trained, Run)> {
     let decisions = decisions(&input.nodes.nodes)?;
     let spec = matcher.spec()?;
-    let limits = input.limits();
+    let limits = input.limits(0);
     work::run("training", move |cancel, tell| {
         let Input { nodes, tied, .. } = &input;
         let records = &nodes.records;
@@ -139,10 +142,10 @@ fn train(matcher: &Matcher, input: Input) -> Result<(Input, Trained, Run)> {
     })
 }
 
-/// Runs a matcher by the model in force.
-fn run(matcher: &Matcher, input: Input) -> Result<(Input, Run)> {
+/// Runs a matcher by the model in force, where so many bytes are held for others.
+fn run(matcher: &Matcher, input: Input, others: usize) -> Result<(Input, Run)> {
     let trained = Arc::clone(&store::model(matcher)?.trained);
-    let limits = input.limits();
+    let limits = input.limits(others);
     work::run("matching", move |cancel, tell| {
         let Input { nodes, tied, .. } = &input;
         let run = trained.run(&nodes.records, tied, &limits, cancel, tell)?;
@@ -264,7 +267,8 @@ fn differences(matcher: &Matcher, found: &[(Ends, Match)]) -> Result<Vec<Change>
 pub fn rebuild() -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     for matcher in store::live()? {
-        let (input, run) = run(&matcher, Input::read(&matcher)?)?;
+        let held = size_of_val(&changes[..]);
+        let (input, run) = run(&matcher, Input::read(&matcher)?, held)?;
         changes.extend(write(&matcher, input, run)?);
     }
     Ok(changes)

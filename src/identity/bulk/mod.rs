@@ -51,13 +51,13 @@ pub fn derives_whole(changed: i64, to_come: i64) -> bool {
 }
 
 /// Derives shared identifiers, stars, links, decisions and clusters, and writes the differences. `new`: what
-/// matchers found, in order, that is not stored yet.
-pub fn derive(rules: &Rules, new: &[matched::New]) -> Result<Outcome> {
+/// matchers found, in order, that is not stored yet; `beside`: so many bytes are held for that.
+pub fn derive(rules: &Rules, new: &[matched::New], beside: usize) -> Result<Outcome> {
     progress::start("identity: reading identifiers", 0);
     let nodes = read::nodes(rules)?;
     progress::start("identity: reading identifier sets", 0);
     let sets = read::sets(rules, &nodes)?;
-    let most = most_bytes(&nodes, &sets);
+    let most = most_bytes(&nodes, &sets) + beside;
     super::allow("the identity graph", most)?;
 
     progress::start("identity: stars of the sets", sets.len() as i64);

@@ -396,6 +396,40 @@ fn what_is_revoked_or_deleted_is_found_no_more() {
 }
 
 /// What was decided of pairs stands whatever is found of them: after a run, a training, a rebuild.
+/// What the library found when it compared otherwise hinders nobody: it is judged anew with what it hangs
+/// together with.
+#[test]
+fn what_an_older_version_found_is_judged_anew() {
+    let (_db, mut c) = db(&mut Drawn(11), 40, "");
+    let strangers = "SELECT a.node_id AS low, b.node_id AS high, a.matcher_id FROM cdp.match_records a \
+        JOIN cdp.match_records b USING (matcher_id) \
+       WHERE a.node_id < b.node_id AND NOT EXISTS \
+             (SELECT FROM cdp.matches m WHERE m.low = a.node_id AND m.high = b.node_id)";
+    // A quarter of what is no match at all.
+    let stored = format!(
+        "INSERT INTO cdp.matches (low, high, matcher_id, kind, weight, probability) \
+         SELECT low, high, matcher_id, 'review', 200, 0.8 FROM ({strangers}) s WHERE (low + high) % 4 = 0"
+    );
+    assert!(c.execute(&stored, &[]).expect("pairs") > 100);
+    run(
+        &mut c,
+        "UPDATE public.people SET city = coalesce(city, '') || 'x' WHERE id % 3 = 0",
+    );
+    run(&mut c, "CALL cdp.process_all()");
+    assert_eq!(
+        one::<i64>(&mut c, "SELECT count(*) FROM cdp.dead_letters"),
+        0
+    );
+    assert_eq!(
+        one::<i64>(
+            &mut c,
+            "SELECT count(*) FROM cdp.matches WHERE weight = 200"
+        ),
+        0
+    );
+    check(&mut c, "after what an older version found");
+}
+
 #[test]
 fn decisions_survive_runs_and_trainings() {
     let (_db, mut c) = db(&mut Drawn(11), 60, "");
