@@ -12,7 +12,7 @@ use pgrx::pg_sys;
 use crate::pg::lock::Key;
 use crate::pg::{Error, Result, sql, transaction};
 use crate::pipeline::{self, Report};
-use crate::{args, ingest, install};
+use crate::{args, ingest};
 
 /// A message alone that has crashed so often is set aside. Once could be anybody's kill -9.
 const CRASHES_ALONE: i64 = 3;
@@ -60,10 +60,8 @@ struct Past {
 }
 
 /// Plans the next batch of at most `full` messages and writes down that it is begun. To be
-/// committed before the batch. It waits for whoever has the pipeline lock before that: who is cancelled while
-/// he waits has attempted nothing.
+/// committed before the batch.
 pub fn begin(full: i32) -> Result<Step> {
-    install::lock_pipeline();
     let newest = sql::one::<i64>("SELECT max(batch_id) FROM cdp.batches", args![]).unwrap_or(0);
     let past = past(newest);
     let waiting = |most: i32| {
