@@ -20,11 +20,10 @@ pub struct Told {
     pub said: Vec<(i32, String)>,
 }
 
-impl Told {
-    fn widen(&mut self, (first, last): (i64, i64)) {
-        let seen = self.seen.get_or_insert((first, last));
-        *seen = (seen.0.min(first), seen.1.max(last));
-    }
+/// Widens a first and last time by another.
+fn widen(seen: &mut Option<(i64, i64)>, (first, last): (i64, i64)) {
+    let seen = seen.get_or_insert((first, last));
+    *seen = (seen.0.min(first), seen.1.max(last));
 }
 
 /// What the sets of these profiles come to. Profiles without any are left out.
@@ -67,7 +66,8 @@ pub fn told(profile_ids: &[i64]) -> Vec<(i64, Told)> {
                 values.put(set);
             };
             evidence.find(by_set, |found| {
-                told.widen((time::from_pg(found.want(1)), time::from_pg(found.want(2))));
+                let times = (time::from_pg(found.want(1)), time::from_pg(found.want(2)));
+                widen(&mut told.seen, times);
                 true
             });
             said(&mut traits, set, &mut told);
@@ -166,10 +166,8 @@ impl<'a> Sets<'a> {
             |row| {
                 let set: i64 = row.want(1);
                 if let Ok(at) = sets.binary_search_by_key(&set, |(set, _)| *set) {
-                    let (first, last) = (row.want::<Micros>(2).0, row.want::<Micros>(3).0);
-                    let seen: &mut Option<(i64, i64)> = &mut seen[sets[at].1 as usize];
-                    let before = seen.get_or_insert((first, last));
-                    *before = (before.0.min(first), before.1.max(last));
+                    let times = (row.want::<Micros>(2).0, row.want::<Micros>(3).0);
+                    widen(&mut seen[sets[at].1 as usize], times);
                 }
                 Ok(())
             },
