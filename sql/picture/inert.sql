@@ -16,6 +16,8 @@ SELECT t.node_id, t.inert, array_agg(DISTINCT s.name ORDER BY s.name), sum(e.cou
          WHERE x.node_id = ANY ($1::bigint[]) AND d.node_id <> x.node_id) t
   JOIN cdp.set_evidence e ON e.set_id = t.set_id
   JOIN cdp.sources s ON s.source_id = e.source_id
- GROUP BY t.node_id, t.inert
- ORDER BY sum(e.count) DESC, t.node_id, t.inert
+  JOIN cdp.identifiers i ON i.node_id = t.node_id
+  JOIN cdp.identifiers x ON x.node_id = t.inert
+ GROUP BY t.node_id, t.inert, i.type_id, i.value, x.type_id, x.value
+ ORDER BY sum(e.count) DESC, i.type_id, i.value COLLATE "C", x.type_id, x.value COLLATE "C"
  LIMIT $2

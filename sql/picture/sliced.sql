@@ -25,6 +25,8 @@ SELECT t.node_id, t.sliced, array_agg(DISTINCT s.name ORDER BY s.name), sum(e.co
   FROM shown t
   JOIN cdp.set_evidence e ON e.set_id = t.set_id
   JOIN cdp.sources s ON s.source_id = e.source_id
- GROUP BY t.node_id, t.sliced
- ORDER BY sum(e.count) DESC, t.node_id, t.sliced
+  JOIN cdp.identifiers i ON i.node_id = t.node_id
+  JOIN cdp.identifiers x ON x.node_id = t.sliced
+ GROUP BY t.node_id, t.sliced, i.type_id, i.value, x.type_id, x.value
+ ORDER BY sum(e.count) DESC, i.type_id, i.value COLLATE "C", x.type_id, x.value COLLATE "C"
  LIMIT $3

@@ -86,7 +86,7 @@ fn read(asked: i64, identifiers: i32) -> Result<Option<Picture>> {
     links.shown.retain_mut(|(low, high, shown)| {
         let ends = position.get(low).zip(position.get(high));
         if let Some((&a, &b)) = ends {
-            (shown.a, shown.b) = (a, b);
+            (shown.a, shown.b) = (a.min(b), a.max(b));
         }
         ends.is_some()
     });
@@ -121,7 +121,7 @@ fn strongest(profile_id: i64, most: usize) -> Vec<i64> {
     chosen
 }
 
-/// Links with their ends, the smaller node id first.
+/// Links with the node ids of their ends.
 struct Links {
     shown: Vec<(i64, i64, Shown)>,
     left_out: u64,

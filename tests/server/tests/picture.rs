@@ -253,6 +253,39 @@ fn odd_questions_are_answered() {
 }
 
 #[test]
+fn the_picture_does_not_depend_on_what_came_first() {
+    let said = [
+        r#"SELECT cdp.ingest('[{"type": "identify", "userId": "u1", "anonymousId": "a1", "timestamp": "2026-01-05T10:00:00Z",
+            "traits": {"email": "jane@example.com", "phone": "+4930123456"}}]', 'web')"#,
+        r#"SELECT cdp.ingest('[{"type": "identify", "userId": "u1", "anonymousId": "null", "timestamp": "2026-01-05T10:00:00Z",
+            "traits": {"email": "info@kiosk.com"}}]', 'web')"#,
+        r#"SELECT cdp.ingest(jsonb_agg(jsonb_build_object('type', 'identify', 'userId', 'k' || n,
+            'timestamp', '2026-01-05T10:00:00Z', 'traits', '{"email": "info@kiosk.com"}'::jsonb)), 'web')
+            FROM generate_series(1, 12) n"#,
+        r#"SELECT cdp.ingest('[{"type": "identify", "anonymousId": "a2", "timestamp": "2026-01-05T10:00:00Z",
+            "traits": {"email": "jane@example.com", "phone": "+4930123456"}}]', 'web')"#,
+    ];
+    let drawn = |said: &mut dyn Iterator<Item = &&str>| {
+        let db = fresh_db();
+        let mut client = db.connect();
+        run(&mut client, "SELECT cdp.create_source('web')");
+        for said in said {
+            run(&mut client, said);
+            process(&mut client);
+        }
+        one::<String>(
+            &mut client,
+            &format!(
+                "SELECT replace(cdp.profile_graph_svg({JANE}), 'Profile ' || {JANE}, 'Profile')"
+            ),
+        )
+    };
+    let picture = drawn(&mut said.iter());
+    assert!(picture.contains("a2") && picture.contains("info@kiosk.com"));
+    assert_eq!(drawn(&mut said.iter().rev()), picture);
+}
+
+#[test]
 fn readers_may_look_also_on_a_standby() {
     let primary = Server::start(ServerOptions::default());
     primary.create_cdp_db("app");
