@@ -314,7 +314,7 @@ fn main() {
     let tree = Tree::build(
         records.len(),
         pairs.iter().copied(),
-        &|record| (0, record),
+        records,
         Some(&score),
         &settings,
         &cancel,

@@ -442,11 +442,10 @@ fn tree(
         let mut scoring = scorer.scoring();
         pairs.iter().map(|&(a, b)| scoring.weight(a, b)).collect()
     };
-    let name = |record| name(records, record);
     let tree = Tree::build(
         records.len(),
         scored,
-        &name,
+        records,
         Some(&weights),
         &settings,
         cancel,
@@ -461,21 +460,26 @@ fn tree(
     })
 }
 
-/// A hash of what a record says, and what tells it from those that say the same.
-fn name(records: &Records, record: u32) -> (u64, u32) {
-    let mut name = 0u64;
-    let mut texts: Vec<&str> = Vec::new();
-    for column in &records.columns {
-        texts.clear();
-        let values = column.of(record).iter();
-        texts.extend(values.map(|&value| &*column.values[value as usize].text));
-        texts.sort_unstable();
-        for text in &texts {
-            name = xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), name);
-        }
-        name = name.rotate_left(5).wrapping_add(1);
+impl cluster::Naming for Records {
+    fn name(&self, record: u32) -> u32 {
+        Records::name(self, record)
     }
-    (name, records.name(record))
+
+    fn content(&self, record: u32) -> u64 {
+        let mut content = 0u64;
+        let mut texts: Vec<&str> = Vec::new();
+        for column in &self.columns {
+            texts.clear();
+            let values = column.of(record).iter();
+            texts.extend(values.map(|&value| &*column.values[value as usize].text));
+            texts.sort_unstable();
+            for text in &texts {
+                content = xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), content);
+            }
+            content = content.rotate_left(5).wrapping_add(1);
+        }
+        content
+    }
 }
 
 /// Tells links from weak bridges and from what is for review.

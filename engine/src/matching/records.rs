@@ -233,14 +233,14 @@ impl Records {
     /// without, on their places.
     pub fn name_last(&mut self, name: u32) {
         let last = self.len.saturating_sub(1);
-        self.names.extend(self.names.len() as u32..last);
+        self.names.resize(last as usize, 0);
         self.names.push(name);
     }
 
-    /// The name of a record.
+    /// The name of a record; 0 of one without.
     pub(super) fn name(&self, record: u32) -> u32 {
         let given = self.names.get(record as usize);
-        given.copied().unwrap_or(record)
+        given.copied().unwrap_or(0)
     }
 
     /// Adds a record: for each column its values, already in their one form.

@@ -29,8 +29,8 @@ const WORTH_A_SECOND: f64 = 0.05;
 const A_RULE: f64 = 0.1;
 /// Of so many records a rule more, or large blocks, cost more time than they are worth.
 const MANY: u32 = 1 << 18;
-/// A rule that alone finds less than this share of what all find is left out.
-const IDLE: f64 = 5e-5;
+/// A rule that alone finds less than this part of its even share makes room for another.
+const IDLE: f64 = 1.0 / 16.0;
 
 /// What may be spent, and on what.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,10 +46,15 @@ pub struct Budget {
 impl Budget {
     /// What suits so many records: generous to few of them.
     pub fn of(records: u32) -> Self {
+        let pairs_per_record = (4e6 / f64::from(records.max(1))).clamp(8.0, 100.0);
+        let (rules, per_thousand) = match records < MANY {
+            true => (32, 1.0),
+            false => (16, 60.0),
+        };
         Budget {
-            pairs_per_record: (4e6 / f64::from(records.max(1))).clamp(8.0, 100.0),
-            rules: if records < MANY { 32 } else { 24 },
-            per_thousand: if records < MANY { 1.0 } else { 60.0 },
+            pairs_per_record,
+            rules,
+            per_thousand,
         }
     }
 }
@@ -202,6 +207,7 @@ impl Choice<'_> {
     /// Leaves out rules whose pairs are found by others that were taken later.
     fn leave_idle_out(&mut self, all: &[Tried]) {
         let mut idle: u64 = 0;
+        let idle_below = self.gained * IDLE / self.budget.rules as f64;
         for (turn, taken) in self.taken.iter().enumerate() {
             let others = !(idle | 1 << turn);
             let alone: f64 = all
@@ -212,7 +218,7 @@ impl Choice<'_> {
                 .filter(|(_, pair)| pair.given & others == 0)
                 .map(|(each, pair)| each * pair.likely)
                 .sum();
-            if alone < self.gained * IDLE {
+            if alone < idle_below {
                 idle |= 1 << turn;
             }
         }

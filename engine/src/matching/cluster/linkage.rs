@@ -3,7 +3,7 @@
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::{Settings, probability_in_parts};
+use super::{Naming, Settings, probability_in_parts};
 
 /// Two clusters that become one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,13 +85,14 @@ pub(super) struct Linkage<'a> {
     parent: Vec<u32>,
     /// The lowest join within each cluster.
     level: Vec<i32>,
-    /// Orders clusters whichever record came first: the least name in each.
-    name: Vec<(u64, u32)>,
+    /// Orders clusters whichever record came first: by the record in each that is first by its name.
+    name: Vec<u32>,
+    in_order: Vec<(u32, u32)>,
     offers: BinaryHeap<Offer>,
 }
 
 /// The height of a join, the names of the clusters, and the clusters.
-type Offer = (i32, (u64, u32), (u64, u32), u32, u32);
+type Offer = (i32, u32, u32, u32, u32);
 
 impl<'a> Linkage<'a> {
     pub(super) fn new(settings: &'a Settings) -> Self {
@@ -104,6 +105,7 @@ impl<'a> Linkage<'a> {
             parent: Vec::new(),
             level: Vec::new(),
             name: Vec::new(),
+            in_order: Vec::new(),
             offers: BinaryHeap::new(),
         }
     }
@@ -112,11 +114,11 @@ impl<'a> Linkage<'a> {
     pub(super) fn joins(
         &mut self,
         records: &[u32],
-        name: impl Fn(u32) -> (u64, u32),
+        naming: &dyn Naming,
         pairs: &[(u32, u32, i32)],
         joins: &mut Vec<Join>,
     ) {
-        self.start(records, name);
+        self.start(records, naming);
         for &pair in pairs {
             self.learn(pair);
         }
@@ -153,7 +155,7 @@ impl<'a> Linkage<'a> {
         }
     }
 
-    fn start(&mut self, records: &[u32], name: impl Fn(u32) -> (u64, u32)) {
+    fn start(&mut self, records: &[u32], naming: &dyn Naming) {
         let len = records.len();
         self.len = len;
         self.table.clear();
@@ -176,12 +178,27 @@ impl<'a> Linkage<'a> {
         self.level.clear();
         self.level.resize(len, i32::MAX);
         self.name.clear();
+        self.name.extend(0..len as u32);
         // Of two records there are no two joins to choose from.
-        let named = |&record: &u32| match len > 2 {
-            true => name(record),
-            false => (0, record),
-        };
-        self.name.extend(records.iter().map(named));
+        if len > 2 {
+            self.put_in_order(records, naming);
+        }
+    }
+
+    fn put_in_order(&mut self, records: &[u32], naming: &dyn Naming) {
+        self.in_order.clear();
+        let named = (0..).zip(records);
+        self.in_order
+            .extend(named.map(|(place, &record)| (naming.name(record), place)));
+        self.in_order.sort_unstable();
+        for alike in self.in_order.chunk_by_mut(|a, b| a.0 == b.0) {
+            if alike.len() > 1 {
+                alike.sort_by_cached_key(|(_, place)| naming.content(records[*place as usize]));
+            }
+        }
+        for (position, (_, place)) in (0..).zip(&self.in_order) {
+            self.name[*place as usize] = position;
+        }
     }
 
     fn learn(&mut self, (a, b, weight): (u32, u32, i32)) {

@@ -24,6 +24,14 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+/// What tells records apart whatever their order, by which ties are broken.
+pub trait Naming: Sync {
+    /// A number of the record: mostly its own.
+    fn name(&self, record: u32) -> u32;
+    /// A number of what it says. Asked where names are alike.
+    fn content(&self, record: u32) -> u64;
+}
+
 pub use expected::Expected;
 pub use tree::Tree;
 

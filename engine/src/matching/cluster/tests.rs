@@ -11,20 +11,36 @@ fn pair(a: u32, b: u32, weight: i32) -> ScoredPair {
     ScoredPair { a, b, weight }
 }
 
+/// Names by record; some are alike, and what those records say differs.
+struct Names(Vec<u64>);
+
+impl Naming for Names {
+    fn name(&self, record: u32) -> u32 {
+        (self.0[record as usize] >> 3) as u32
+    }
+
+    fn content(&self, record: u32) -> u64 {
+        self.0[record as usize]
+    }
+}
+
+fn names(len: u32) -> Names {
+    Names((0..u64::from(len)).map(|name| name * 7919 % 1009).collect())
+}
+
 fn tree(len: u32, pairs: &[ScoredPair], settings: &Settings) -> Tree {
-    let name = |record| (u64::from(record) * 7919 % 1009, record);
-    build(len, pairs, &name, None, settings).expect("a tree")
+    build(len, pairs, &names(len), None, settings).expect("a tree")
 }
 
 fn build(
     len: u32,
     pairs: &[ScoredPair],
-    name: &(dyn Fn(u32) -> (u64, u32) + Sync),
+    naming: &dyn Naming,
     score: Option<Score<'_>>,
     settings: &Settings,
 ) -> Result<Tree, Error> {
     let pairs = pairs.iter().copied();
-    Tree::build(len, pairs, name, score, settings, &Cancel::default())
+    Tree::build(len, pairs, naming, score, settings, &Cancel::default())
 }
 
 /// Every cluster against every other, until none joins; joins with their level.
@@ -157,7 +173,7 @@ proptest! {
             .into_iter()
             .filter(|pair| second.is_none_or(|second| (pair.a < second) != (pair.b < second)))
             .collect();
-        let names: Vec<u64> = (0..12).map(|name: u64| name * 7919 % 1009).collect();
+        let Names(names) = names(12);
         let tree = tree(12, &pairs, &settings);
         for threshold in [-2000, -300, 0, 400, 1200] {
             let clusters = tree.clusters(threshold);
@@ -176,8 +192,8 @@ proptest! {
             .into_iter()
             .map(|pair| ScoredPair { weight: pair.weight / 400 * 400, ..pair })
             .collect();
-        let names: Vec<(u64, u32)> = (0..40)
-            .map(|name: u64| (name.wrapping_mul(seed | 1) % alike, name as u32))
+        let names: Vec<u64> = (0..40)
+            .map(|name: u64| name.wrapping_mul(seed | 1) % alike << 6 | name)
             .collect();
         let mut order: Vec<u32> = (0..40).collect();
         order.sort_by_key(|record| (u64::from(*record) + 3).wrapping_mul(seed | 1) >> 7);
@@ -187,10 +203,9 @@ proptest! {
             .rev()
             .map(|pair| ScoredPair { a: place(pair.b), b: place(pair.a), weight: pair.weight })
             .collect();
-        let moved_names: Vec<(u64, u32)> = order.iter().map(|record| names[*record as usize]).collect();
-        let (name, moved_name) = (|n: u32| names[n as usize], |n: u32| moved_names[n as usize]);
-        let one = build(40, &pairs, &name, None, &settings(1)).expect("a tree");
-        let two = build(40, &moved, &moved_name, None, &settings(3)).expect("a tree");
+        let moved_names = Names(order.iter().map(|record| names[*record as usize]).collect());
+        let one = build(40, &pairs, &Names(names), None, &settings(1)).expect("a tree");
+        let two = build(40, &moved, &moved_names, None, &settings(3)).expect("a tree");
         for threshold in [-300, 0, 700] {
             let (one, two) = (one.clusters(threshold), two.clusters(threshold));
             for a in 0..40u32 {
@@ -234,7 +249,14 @@ fn what_no_rule_found_is_scored() {
             assert_eq!(pairs, [(0, 2)]);
             vec![weight]
         };
-        build(3, &pairs, &|n| (0, n), Some(&score), &Settings::default()).expect("a tree")
+        build(
+            3,
+            &pairs,
+            &Names(vec![0; 3]),
+            Some(&score),
+            &Settings::default(),
+        )
+        .expect("a tree")
     };
     assert_eq!(scored(500).clusters(0), [0, 0, 0]);
     // Of two joins as sure, that of the later names comes first.
@@ -364,7 +386,7 @@ fn takes_no_more_memory_than_it_may() {
             memory,
             ..Settings::default()
         };
-        build(8, &pairs, &|n| (0, n), None, &settings)
+        build(8, &pairs, &names(8), None, &settings)
     };
     let Err(Error::Memory { needed, allowed }) = build(500) else {
         panic!("500 bytes suffice");

@@ -1,7 +1,7 @@
 //! The tree of joins, for every threshold.
 
 use super::linkage::{Join, LARGE, Linkage};
-use super::{Error, Score, ScoredPair, Settings, probability_in_parts};
+use super::{Error, Naming, Score, ScoredPair, Settings, probability_in_parts};
 use crate::background::Cancel;
 use crate::matching::blocking::threads;
 
@@ -193,8 +193,7 @@ fn allow(needed: u64, settings: &Settings) -> Result<(), Error> {
 }
 
 impl Tree {
-    /// Joins `len` records by pairs, each given once. `name` tells records apart whatever their order (a
-    /// hash of what they say, then what tells those apart that say the same), by which ties are broken. Pairs
+    /// Joins `len` records by pairs, each given once. `naming` breaks ties. Pairs
     /// far below the lowest threshold count as well as those over it, if they are given. With a scorer, small
     /// components have the pairs scored that no rule found.
     ///
@@ -203,7 +202,7 @@ impl Tree {
     pub fn build(
         len: u32,
         pairs: impl Iterator<Item = ScoredPair> + Clone,
-        name: &(dyn Fn(u32) -> (u64, u32) + Sync),
+        naming: &dyn Naming,
         score: Option<Score<'_>>,
         settings: &Settings,
         cancel: &Cancel,
@@ -214,7 +213,7 @@ impl Tree {
             if cancel.is_set() {
                 return (Vec::new(), 0);
             }
-            of_batch(&components, batch.clone(), name, score, settings)
+            of_batch(&components, batch.clone(), naming, score, settings)
         });
         if cancel.is_set() {
             return Err(Error::Cancelled);
@@ -247,7 +246,7 @@ impl Tree {
 fn of_batch(
     components: &Components,
     batch: std::ops::Range<usize>,
-    name: &(dyn Fn(u32) -> (u64, u32) + Sync),
+    naming: &dyn Naming,
     score: Option<Score<'_>>,
     settings: &Settings,
 ) -> (Vec<Join>, u64) {
@@ -278,7 +277,7 @@ fn of_batch(
         }
         let scored = scored.by_ref().take(count);
         pairs.extend(scored.map(|(&(a, b), weight)| (place(a), place(b), weight)));
-        linkage.joins(component.records, name, &pairs, &mut joins);
+        linkage.joins(component.records, naming, &pairs, &mut joins);
     }
     (joins, right)
 }
