@@ -58,6 +58,7 @@ COMMENT ON FUNCTION cdp.refresh_mappings IS 'takes up at once what changed about
 
 -- Processing and jobs ------------------------------------------------------------------------------
 
+COMMENT ON FUNCTION cdp.await_turn IS 'internal: what cdp.process_all() waits for before each batch';
 COMMENT ON FUNCTION cdp.begin_batch IS 'internal: first half of cdp.process_all()';
 COMMENT ON FUNCTION cdp.run_begun_batch IS 'internal: second half of cdp.process_all()';
 COMMENT ON FUNCTION cdp.require_own_transaction IS 'internal: refuses a transaction block, for procedures that commit';

@@ -14,6 +14,8 @@ BEGIN
         v_step := v_step OPERATOR(pg_catalog.+) 1;
     END LOOP;
     LOOP
+        PERFORM cdp.await_turn();
+        COMMIT;
         v_batch := cdp.begin_batch(batch_size);
         COMMIT;
         EXIT WHEN v_batch IS NULL;

@@ -12,7 +12,7 @@ use pgrx::pg_sys;
 use crate::pg::lock::Key;
 use crate::pg::{Error, Result, sql, transaction};
 use crate::pipeline::{self, Report};
-use crate::{args, ingest};
+use crate::{args, ingest, install};
 
 /// A message alone that has crashed so often is set aside. Once could be anybody's kill -9.
 const CRASHES_ALONE: i64 = 3;
@@ -57,6 +57,12 @@ struct Past {
     read_since: Option<i64>,
     /// Attempts of one message at the same place that nobody is at any more.
     alone: i64,
+}
+
+/// Waits for whoever has the pipeline lock, in a transaction of its own: who is cancelled while he waits has
+/// attempted nothing, and nothing that he has read is kept from others meanwhile.
+pub fn await_turn() {
+    install::lock_pipeline();
 }
 
 /// Plans the next batch of at most `full` messages and writes down that it is begun. To be

@@ -44,6 +44,17 @@ fn require_own_transaction(what: &str) {
     transaction::require_none_open(what).or_raise();
 }
 
+/// For `cdp.process_all()`: waits until nobody else derives anything.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn await_turn() {
+    as_ready("cdp.process_all()", || {
+        attempts::await_turn();
+        Ok(())
+    })
+    .or_raise();
+}
+
 /// For `cdp.process_all()`: notes that a batch is begun, to be committed before it is run. NULL when
 /// there is nothing to read.
 #[pg_extern(volatile, parallel_unsafe)]

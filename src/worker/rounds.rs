@@ -168,6 +168,10 @@ impl Worker {
     /// One batch, or one message set aside; how many messages it consumed.
     fn step(&mut self) -> Result<i64> {
         process::report("reading a batch from the inbox");
+        owned(|| {
+            attempts::await_turn();
+            Ok(())
+        })?;
         let step = owned(|| attempts::begin(pipeline::of_next()))?;
         let (report, attempt) = match &step {
             Step::SetAside(fault) => {

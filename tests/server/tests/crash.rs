@@ -535,6 +535,32 @@ fn sessions_that_begin_at_once_set_nothing_aside() {
     );
 }
 
+/// Who is cancelled while somebody else has the pipeline has attempted nothing.
+#[test]
+fn who_gives_up_waiting_sets_nothing_aside() {
+    let server = quiet_server();
+    let mut client = server.connect("app");
+    send(&mut client, "a");
+    let mut busy = server.connect("app");
+    run(
+        &mut busy,
+        "BEGIN; LOCK TABLE cdp.pipeline_lock IN SHARE ROW EXCLUSIVE MODE",
+    );
+    for _ in 0..4 {
+        let mut session = server.connect("app");
+        run(&mut session, "SET statement_timeout = 300");
+        let (code, _) = fails(&mut session, "CALL cdp.process_all()");
+        assert_eq!(code, "57014");
+    }
+    run(&mut busy, "COMMIT");
+    run(&mut client, "CALL cdp.process_all()");
+    assert_eq!(stored(&mut client), ["a"]);
+    assert_eq!(
+        one::<i64>(&mut client, "SELECT count(*) FROM cdp.dead_letter"),
+        0
+    );
+}
+
 /// Two sessions find that a message crashed the server, and one message is set aside.
 #[test]
 fn one_message_that_crashed_is_set_aside_once() {

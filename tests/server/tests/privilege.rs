@@ -696,6 +696,7 @@ fn the_functions_of_the_owner_ask_who_calls() {
         "SELECT cdp.resolve('user_id', 'u1')",
         "SELECT cdp.track('e', user_id => 'u1')",
         "SELECT cdp.retry_dead_letters()",
+        "SELECT cdp.await_turn()",
         "SELECT cdp.begin_batch()",
         "SELECT cdp.run_begun_batch(1)",
         "SELECT cdp.keep_house(true, 0)",
