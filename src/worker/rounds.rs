@@ -172,7 +172,11 @@ impl Worker {
             attempts::await_turn();
             Ok(())
         })?;
-        let step = owned(|| attempts::begin(pipeline::of_next()))?;
+        // Meanwhile somebody else may have read what was there.
+        let begin = || attempts::begin(pipeline::of_next());
+        let Some(step) = owned(|| attempts::anything_to_do().then(begin).transpose())? else {
+            return Ok(0);
+        };
         let (report, attempt) = match &step {
             Step::SetAside(fault) => {
                 let report = owned(|| attempts::set_aside(fault))?;

@@ -95,11 +95,12 @@ pub fn send_path(client: &mut Client, links: i64) {
 pub type Tables = BTreeMap<String, Vec<String>>;
 
 /// Every row of every table of schema cdp (of partitioned ones under the parent's name), but for
-/// some tables.
+/// some tables, and for attempts: a worker may begin one, find nothing to do any more, and forget it.
 pub fn tables(client: &mut Client, except: &[&str]) -> Tables {
     let names: Vec<String> = column(
         client,
         "SELECT relname::text FROM pg_class WHERE relnamespace = 'cdp'::regnamespace \
+         AND relname <> 'attempts' \
          AND (relkind IN ('r', 'p') AND NOT relispartition AND relname NOT LIKE 'match\\_key\\_%' OR relname = 'match_keys') \
          ORDER BY relname",
     );
@@ -119,7 +120,7 @@ pub fn fingerprint(client: &mut Client) -> BTreeMap<String, String> {
     let names: Vec<String> = column(
         client,
         "SELECT relname::text FROM pg_class WHERE relnamespace = 'cdp'::regnamespace \
-         AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname",
+         AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'attempts' ORDER BY relname",
     );
     names
         .into_iter()

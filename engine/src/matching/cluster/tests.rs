@@ -193,7 +193,7 @@ proptest! {
             .map(|pair| ScoredPair { weight: pair.weight / 400 * 400, ..pair })
             .collect();
         let names: Vec<u64> = (0..40)
-            .map(|name: u64| name.wrapping_mul(seed | 1) % alike << 6 | name)
+            .map(|name: u64| ((name.wrapping_mul(seed | 1) % alike) << 6) | name)
             .collect();
         let mut order: Vec<u32> = (0..40).collect();
         order.sort_by_key(|record| (u64::from(*record) + 3).wrapping_mul(seed | 1) >> 7);
