@@ -42,9 +42,10 @@ SELECT e.low, e.high, e.kind, e.confirmed, e.decision::smallint, e.rule_type, e.
   JOIN cdp.identifier_types tl ON tl.type_id = il.type_id
   JOIN cdp.identifiers ih ON ih.node_id = e.high
   JOIN cdp.identifier_types th ON th.type_id = ih.type_id
+ CROSS JOIN LATERAL (SELECT lpad(il.type_id::text, 10) || il.value COLLATE "C" AS low,
+                            lpad(ih.type_id::text, 10) || ih.value COLLATE "C" AS high) s
   LEFT JOIN cdp.assertions a ON a.change_id = e.change_id
   LEFT JOIN cdp.matchers r ON r.matcher_id = e.matcher_id
  ORDER BY e.kind IN ('o', 'm', 'n'), coalesce(r.priority, greatest(tl.priority, th.priority)), e.weight DESC, e.confirmed DESC,
        coalesce(e.first_seen, a.made_at), e.kind,
-       least(lpad(il.type_id::text, 10) || il.value COLLATE "C", lpad(ih.type_id::text, 10) || ih.value COLLATE "C"),
-       greatest(lpad(il.type_id::text, 10) || il.value COLLATE "C", lpad(ih.type_id::text, 10) || ih.value COLLATE "C")
+       least(s.low, s.high), greatest(s.low, s.high)

@@ -14,19 +14,22 @@ WITH shown AS MATERIALIZED (
       FROM cdp.switch_points w
      WHERE w.node_id IN (SELECT sliced FROM shown)
     WINDOW turn AS (PARTITION BY w.node_id ORDER BY w.switched_at)
+), seen AS (
+    SELECT t.node_id, t.sliced, array_agg(DISTINCT s.name ORDER BY s.name) AS sources, sum(e.count)::bigint AS count,
+           min(e.first_seen) AS first_seen, max(e.last_seen) AS last_seen
+      FROM shown t
+      JOIN cdp.set_evidence e ON e.set_id = t.set_id
+      JOIN cdp.sources s ON s.source_id = e.source_id
+     GROUP BY t.node_id, t.sliced
 )
-SELECT t.node_id, t.sliced, array_agg(DISTINCT s.name ORDER BY s.name), sum(e.count)::bigint,
-       min(e.first_seen), max(e.last_seen),
+SELECT t.node_id, t.sliced, t.sources, t.count, t.first_seen, t.last_seen,
        (SELECT array_agg(CASE WHEN p.n > 1 THEN p.switched_at END ORDER BY p.n)
           FROM points p WHERE p.node_id = t.sliced AND p.person_id = t.node_id),
        (SELECT array_agg(p.next ORDER BY p.n)
           FROM points p WHERE p.node_id = t.sliced AND p.person_id = t.node_id),
        count(*) OVER ()
-  FROM shown t
-  JOIN cdp.set_evidence e ON e.set_id = t.set_id
-  JOIN cdp.sources s ON s.source_id = e.source_id
+  FROM seen t
   JOIN cdp.identifiers i ON i.node_id = t.node_id
   JOIN cdp.identifiers x ON x.node_id = t.sliced
- GROUP BY t.node_id, t.sliced, i.type_id, i.value, x.type_id, x.value
- ORDER BY sum(e.count) DESC, i.type_id, i.value COLLATE "C", x.type_id, x.value COLLATE "C"
+ ORDER BY t.count DESC, i.type_id, i.value COLLATE "C", x.type_id, x.value COLLATE "C"
  LIMIT $3

@@ -24,6 +24,9 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use expected::Expected;
+pub use tree::Tree;
+
 /// What tells records apart whatever their order, by which ties are broken.
 pub trait Naming: Sync {
     /// A number of the record: mostly its own.
@@ -31,9 +34,6 @@ pub trait Naming: Sync {
     /// A number of what it says. Asked where names are alike.
     fn content(&self, record: u32) -> u64;
 }
-
-pub use expected::Expected;
-pub use tree::Tree;
 
 /// A pair of records and the logarithm of the odds that both are one person, in hundredths of a bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
