@@ -444,6 +444,59 @@ fn the_choice_finds_pairs_and_leaves_placeholders_out() {
 }
 
 #[test]
+fn a_rule_that_finds_little_alone_makes_room_for_another() {
+    // Couples that have one number alike. `a` finds most of them, and but for sixteen of them so do `b` and `c`.
+    let alike = |column: usize, couple: u32| match column {
+        0 => !(600..1050).contains(&couple),
+        1 => couple < 300 || (600..800).contains(&couple),
+        2 => (300..600).contains(&couple) || (800..1000).contains(&couple),
+        _ => (1000..1050).contains(&couple),
+    };
+    let columns = [
+        ("a", Meaning::NationalId),
+        ("b", Meaning::Email),
+        ("c", Meaning::Phone),
+        ("d", Meaning::Postcode),
+    ];
+    let mut records = Records::new(
+        columns
+            .map(|(name, meaning)| Column::new(name, meaning))
+            .to_vec(),
+    );
+    for record in 0..2 * 1066 {
+        let number = |column: usize| {
+            let of = if alike(column, record / 2) {
+                record / 2
+            } else {
+                10_000 + record
+            };
+            format!("{:020}", key::hash(&format!("{column} {of}")))
+        };
+        let numbers = [0, 1, 2, 3].map(number);
+        records.push(&numbers.each_ref().map(|number| vec![number.as_str()]));
+    }
+    let budget = Budget {
+        rules: 3,
+        ..Budget::of(records.len())
+    };
+    let likely = |a: u32, b: u32| if a / 2 == b / 2 { 1.0 } else { 0.0 };
+    let chosen = choose(
+        &Hashed::new(&records),
+        &budget,
+        &settings(2, None),
+        Some(&likely),
+        &Cancel::default(),
+    );
+    let chosen = chosen.expect("a choice");
+    let mut columns: Vec<&str> = chosen
+        .iter()
+        .map(|rule| rule.terms[0].columns[0].as_str())
+        .collect();
+    columns.sort_unstable();
+    assert_eq!(columns, ["b", "c", "d"], "{chosen:?}");
+}
+
+#[test]
 fn keys_are_for_ever() {
     let live = LiveKeys::new(&rules()[..2], &["first", "last", "born"]).expect("keys");
     let keys = live.of(&[vec!["ann"], vec!["smith"], vec!["1980-01-02"]]);
